@@ -1,0 +1,2 @@
+//! The `netprocmon` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Facts about this Linux host: processes, sockets, interfaces, namespaces, cgroups.

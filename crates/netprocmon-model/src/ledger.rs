@@ -1,0 +1,312 @@
+//! Adds observations up and makes snapshots of the sum.
+//!
+//! The ledger is told what happened and what time it is; it never asks. Work follows change: an
+//! observation touches one process, and a snapshot rebuilds only the processes that something
+//! happened to since the last one (or whose rate has to fall back to zero).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::interface::explained;
+use crate::{
+    ConnectionId, ConnectionReading, Counters, Degradation, InterfaceId, InterfaceReading,
+    InterfaceSummary, Observation, Owner, Process, ProcessId, Reason, SCHEMA_VERSION, Selection,
+    Snapshot, SourceKind, TrafficKey, UnattributedUsage,
+};
+
+mod account;
+mod conversation;
+mod device;
+
+use account::Account;
+use conversation::Conversation;
+use device::InterfaceCount;
+
+/// What happens to processes and connections that have ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retention {
+    /// They stay (`run`).
+    Keep,
+    /// They are shown as ended once, then leave the list; the totals keep them (`watch`).
+    ShowOnce,
+}
+
+/// The running sum of everything observed.
+#[derive(Debug)]
+pub struct Ledger {
+    source: SourceKind,
+    retention: Retention,
+    with_connections: bool,
+    selection: Selection,
+    accounts: BTreeMap<ProcessId, Account>,
+    conversations: BTreeMap<ConnectionId, Conversation>,
+    unattributed: BTreeMap<(Reason, InterfaceId), Counters>,
+    interfaces: BTreeMap<InterfaceId, InterfaceCount>,
+    /// Selected processes that have left the accounts for good.
+    departed: Counters,
+    lost_events: u64,
+    last_elapsed: Option<Duration>,
+}
+
+impl Ledger {
+    /// An empty ledger.
+    #[must_use]
+    pub fn new(source: SourceKind, retention: Retention, with_connections: bool) -> Self {
+        Self {
+            source,
+            retention,
+            with_connections,
+            selection: Selection::default(),
+            accounts: BTreeMap::new(),
+            conversations: BTreeMap::new(),
+            unattributed: BTreeMap::new(),
+            interfaces: BTreeMap::new(),
+            departed: Counters::ZERO,
+            lost_events: 0,
+            last_elapsed: None,
+        }
+    }
+
+    /// What the next snapshots show. What was counted before stays counted.
+    pub fn select(&mut self, selection: Selection) {
+        self.selection = selection;
+        self.accounts.values_mut().for_each(Account::touch);
+    }
+
+    /// What snapshots show now.
+    #[must_use]
+    pub fn selection(&self) -> &Selection {
+        &self.selection
+    }
+
+    /// Takes one observation in.
+    pub fn observe(&mut self, observation: Observation) {
+        match observation {
+            Observation::Process(facts) => self.learn(facts),
+            Observation::Exited { process, at } => {
+                if let Some(account) = self.accounts.get_mut(&process) {
+                    account.exit(at);
+                }
+            }
+            Observation::Settled(process) => {
+                if let Some(account) = self.accounts.get_mut(&process) {
+                    account.settle();
+                }
+            }
+            Observation::Traffic(key, delta) => self.charge(key, &delta),
+            Observation::Connection(reading) => self.follow(*reading),
+            Observation::LostEvents(count) => self.lost_events += count,
+        }
+    }
+
+    /// Everything up to now.
+    ///
+    /// `interfaces` are fresh readings of at least the interfaces in
+    /// [`Ledger::interfaces_in_use`]; names and device counters of others stay unknown.
+    pub fn snapshot(
+        &mut self,
+        time: Timestamp,
+        elapsed: Duration,
+        interfaces: &[InterfaceReading],
+        degradations: &Arc<[Degradation]>,
+    ) -> Snapshot {
+        for reading in interfaces {
+            if let Some(count) = self.interfaces.get_mut(&reading.id) {
+                count.read(reading);
+            }
+        }
+        let renamed = self
+            .interfaces
+            .values_mut()
+            .fold(false, |any, count| count.take_renamed() | any);
+        let interval = elapsed.saturating_sub(self.last_elapsed.unwrap_or_default());
+        self.last_elapsed = Some(elapsed);
+        let mut totals = self.departed;
+        let mut processes = Vec::with_capacity(self.accounts.len());
+        let view = account::View {
+            selection: &self.selection,
+            interfaces: &self.interfaces,
+            conversations: self.with_connections.then_some(&self.conversations),
+            interval,
+            renamed,
+        };
+        for account in self.accounts.values_mut() {
+            if !self.selection.takes(account.facts()) {
+                continue;
+            }
+            let usage = account.usage(&view);
+            totals += usage.counters;
+            if account.is_listed() {
+                processes.push(usage);
+            }
+        }
+        let snapshot = Snapshot {
+            schema: SCHEMA_VERSION,
+            kind: "snapshot",
+            time,
+            elapsed,
+            source: self.source,
+            totals,
+            processes,
+            unattributed: self.unattributed(),
+            interfaces: self.interface_summaries(),
+            lost_events: self.lost_events,
+            degradations: Arc::clone(degradations),
+        };
+        if self.retention == Retention::ShowOnce {
+            self.retire();
+        }
+        snapshot
+    }
+
+    /// The interfaces that something was counted on: their names and device counters are wanted.
+    pub fn interfaces_in_use(&self) -> impl Iterator<Item = InterfaceId> + '_ {
+        self.interfaces.keys().copied().filter(|id| id.index != 0)
+    }
+
+    /// What was moved by a process, interface by interface, whatever is selected.
+    #[must_use]
+    pub fn traffic_of(&self, process: ProcessId) -> Vec<(InterfaceId, Counters)> {
+        self.accounts
+            .get(&process)
+            .map(Account::by_interface)
+            .unwrap_or_default()
+    }
+
+    /// The facts known about a process.
+    #[must_use]
+    pub fn process(&self, process: ProcessId) -> Option<&Arc<Process>> {
+        self.accounts.get(&process).map(Account::facts)
+    }
+
+    fn learn(&mut self, facts: Arc<Process>) {
+        match self.accounts.get_mut(&facts.id) {
+            Some(account) => account.learn(facts),
+            None => drop(self.accounts.insert(facts.id, Account::new(facts))),
+        }
+    }
+
+    fn charge(&mut self, key: TrafficKey, delta: &crate::Delta) {
+        self.interfaces
+            .entry(key.interface)
+            .or_default()
+            .add(key.protocol, key.ip_version, delta);
+        match key.owner {
+            Owner::Process(id) => self
+                .accounts
+                .entry(id)
+                .or_insert_with(|| Account::new(Arc::new(Process::new(id, "")))) // facts may follow
+                .charge(&key, delta),
+            Owner::Unattributed(reason) => {
+                delta.apply(
+                    self.unattributed
+                        .entry((reason, key.interface))
+                        .or_default(),
+                );
+            }
+        }
+    }
+
+    fn follow(&mut self, reading: ConnectionReading) {
+        let owner = match reading.owner {
+            Owner::Process(id) => Some(id),
+            Owner::Unattributed(_) => None,
+        };
+        let id = reading.id;
+        let before = self.conversations.get(&id).and_then(Conversation::owner);
+        if before != owner
+            && let Some(account) = before.and_then(|id| self.accounts.get_mut(&id)) {
+                account.drop_connection(id);
+            }
+        if let Some(account) = owner.and_then(|id| self.accounts.get_mut(&id)) {
+            account.add_connection(id);
+        }
+        match self.conversations.get_mut(&id) {
+            Some(conversation) => conversation.read(reading),
+            None => drop(self.conversations.insert(id, Conversation::new(reading))),
+        }
+    }
+
+    fn unattributed(&self) -> Vec<UnattributedUsage> {
+        let taken = self
+            .unattributed
+            .iter()
+            .filter(|((_, interface), counters)| {
+                !counters.is_zero() && self.selection.takes_interface(*interface)
+            });
+        taken
+            .map(|(&(reason, interface), &counters)| UnattributedUsage {
+                reason,
+                interface_name: self
+                    .interfaces
+                    .get(&interface)
+                    .and_then(InterfaceCount::name),
+                interface,
+                counters,
+            })
+            .collect()
+    }
+
+    fn interface_summaries(&self) -> Vec<InterfaceSummary> {
+        let taken = self.interfaces.iter().filter(|(id, count)| {
+            id.index != 0 && self.selection.takes_interface(**id) && !count.is_idle()
+        });
+        taken
+            .map(|(&id, count)| {
+                let counted = count.on_device_basis();
+                let device = count.device();
+                let header = count.link_header();
+                let share = |ours, bytes: Option<u64>, packets: Option<u64>, header| {
+                    explained(ours, bytes?, packets?, header)
+                };
+                InterfaceSummary {
+                    name: count.name(),
+                    id,
+                    counted,
+                    device,
+                    explained_sent: share(
+                        counted.bytes_sent,
+                        device.map(|d| d.bytes_sent),
+                        device.map(|d| d.packets_sent),
+                        header.sent,
+                    ),
+                    explained_recv: share(
+                        counted.bytes_recv,
+                        device.map(|d| d.bytes_recv),
+                        device.map(|d| d.packets_recv),
+                        header.recv,
+                    ),
+                }
+            })
+            .collect()
+    }
+
+    /// Takes off the list what was shown as ended, and out of the books what is settled besides.
+    fn retire(&mut self) {
+        let mut gone = BTreeSet::new();
+        for (id, conversation) in &mut self.conversations {
+            if conversation.retire() {
+                gone.insert(*id);
+            }
+        }
+        for account in self.accounts.values_mut() {
+            account.drop_connections(&gone);
+        }
+        self.conversations.retain(|id, _| !gone.contains(id));
+        let selection = &self.selection;
+        let departed = &mut self.departed;
+        self.accounts.retain(|_, account| {
+            let leaves = account.retire();
+            if leaves && selection.takes(account.facts()) {
+                *departed += account.selected_total(selection);
+            }
+            !leaves
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! One process in the ledger: its facts, its counters by interface and protocol, and the usage
+//! record that was last made of them (kept, so that an idle process costs a snapshot one pointer).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::conversation::Conversation;
+use super::device::InterfaceCount;
+use crate::{
+    ConnectionId, Counters, Delta, InterfaceId, InterfaceUsage, IpVersion, Process, ProcessUsage,
+    Protocol, ProtocolUsage, Rates, Selection, TrafficKey,
+};
+
+/// What a usage record is made against.
+pub(super) struct View<'a> {
+    pub(super) selection: &'a Selection,
+    pub(super) interfaces: &'a BTreeMap<InterfaceId, InterfaceCount>,
+    /// `None` where connections were not asked for.
+    pub(super) conversations: Option<&'a BTreeMap<ConnectionId, Conversation>>,
+    /// Since the snapshot before.
+    pub(super) interval: Duration,
+    /// An interface has a new name: every record that may show it is stale.
+    pub(super) renamed: bool,
+}
+
+/// The finest grain that is counted.
+#[derive(Debug)]
+struct Cell {
+    interface: InterfaceId,
+    protocol: Protocol,
+    version: IpVersion,
+    counters: Counters,
+}
+
+/// Where an ended process stands on its way out of the books.
+#[derive(Debug, PartialEq, Eq)]
+enum Life {
+    Running,
+    /// Ended, and not yet shown so.
+    Ended,
+    /// Shown as ended; off the list, still in the totals.
+    Shown,
+}
+
+#[derive(Debug)]
+pub(super) struct Account {
+    facts: Arc<Process>,
+    cells: Vec<Cell>,
+    connections: BTreeSet<ConnectionId>,
+    usage: Option<Arc<ProcessUsage>>,
+    stale: bool,
+    life: Life,
+    settled: bool,
+}
+
+impl Account {
+    pub(super) fn new(facts: Arc<Process>) -> Self {
+        let life = if facts.exited.is_some() {
+            Life::Ended
+        } else {
+            Life::Running
+        };
+        Self {
+            facts,
+            cells: Vec::new(),
+            connections: BTreeSet::new(),
+            usage: None,
+            stale: true,
+            life,
+            settled: false,
+        }
+    }
+
+    pub(super) fn facts(&self) -> &Arc<Process> {
+        &self.facts
+    }
+
+    pub(super) fn learn(&mut self, facts: Arc<Process>) {
+        let exited = facts.exited.or(self.facts.exited);
+        self.facts = facts;
+        if let Some(at) = exited {
+            self.exit(at);
+        }
+        self.touch();
+    }
+
+    pub(super) fn exit(&mut self, at: Timestamp) {
+        if self.facts.exited.is_none() {
+            Arc::make_mut(&mut self.facts).exited = Some(at);
+        }
+        if self.life == Life::Running {
+            self.life = Life::Ended;
+        }
+        self.touch();
+    }
+
+    pub(super) fn settle(&mut self) {
+        self.settled = true;
+    }
+
+    pub(super) fn touch(&mut self) {
+        self.stale = true;
+    }
+
+    pub(super) fn is_listed(&self) -> bool {
+        self.life != Life::Shown
+    }
+
+    pub(super) fn charge(&mut self, key: &TrafficKey, delta: &Delta) {
+        let same = |cell: &&mut Cell| {
+            (cell.interface, cell.protocol, cell.version)
+                == (key.interface, key.protocol, key.ip_version)
+        };
+        let cell = self.cells.iter_mut().find(same);
+        if let Some(cell) = cell { delta.apply(&mut cell.counters) } else {
+            let mut counters = Counters::ZERO;
+            delta.apply(&mut counters);
+            self.cells.push(Cell {
+                interface: key.interface,
+                protocol: key.protocol,
+                version: key.ip_version,
+                counters,
+            });
+        }
+        self.touch();
+    }
+
+    pub(super) fn add_connection(&mut self, id: ConnectionId) {
+        self.connections.insert(id);
+        self.touch();
+    }
+
+    pub(super) fn drop_connection(&mut self, id: ConnectionId) {
+        self.connections.remove(&id);
+        self.touch();
+    }
+
+    pub(super) fn drop_connections(&mut self, gone: &BTreeSet<ConnectionId>) {
+        if !self.connections.is_disjoint(gone) {
+            self.connections.retain(|id| !gone.contains(id));
+            self.touch();
+        }
+    }
+
+    /// The record of this process now; the one made before where nothing has changed.
+    pub(super) fn usage(&mut self, view: &View<'_>) -> Arc<ProcessUsage> {
+        let kept = self.usage.as_ref().filter(|usage| {
+            let at_rest = usage.rates.sent == Some(0.0) && usage.rates.recv == Some(0.0);
+            at_rest && !self.stale && !view.renamed
+        });
+        let usage = kept.map_or_else(|| Arc::new(self.make_usage(view)), Arc::clone);
+        self.stale = false;
+        self.usage = Some(Arc::clone(&usage));
+        usage
+    }
+
+    fn make_usage(&self, view: &View<'_>) -> ProcessUsage {
+        let counters = self.selected_total(view.selection);
+        let before = self
+            .usage
+            .as_ref()
+            .map_or(Counters::ZERO, |usage| usage.counters);
+        let interfaces = self.by_interface().into_iter();
+        let taken = interfaces.filter(|(id, _)| view.selection.takes_interface(*id));
+        ProcessUsage {
+            process: Arc::clone(&self.facts),
+            counters,
+            rates: Rates::over(&counters.since(&before), view.interval.as_secs_f64()),
+            interfaces: taken
+                .map(|(id, counters)| InterfaceUsage {
+                    name: view.interfaces.get(&id).and_then(InterfaceCount::name),
+                    id,
+                    counters,
+                })
+                .collect(),
+            protocols: self.by_protocol(view.selection),
+            connections: view.conversations.map(|all| {
+                let mine = self.connections.iter().filter_map(|id| all.get(id));
+                let taken = mine.filter(|one| view.selection.takes_interface(one.interface()));
+                taken.map(|one| one.usage(view.interfaces)).collect()
+            }),
+        }
+    }
+
+    pub(super) fn selected_total(&self, selection: &Selection) -> Counters {
+        self.selected(selection).map(|cell| &cell.counters).sum()
+    }
+
+    pub(super) fn by_interface(&self) -> Vec<(InterfaceId, Counters)> {
+        let mut sums: BTreeMap<InterfaceId, Counters> = BTreeMap::new();
+        for cell in &self.cells {
+            *sums.entry(cell.interface).or_default() += cell.counters;
+        }
+        sums.into_iter().collect()
+    }
+
+    fn by_protocol(&self, selection: &Selection) -> Vec<ProtocolUsage> {
+        let mut sums: BTreeMap<(Protocol, IpVersion), Counters> = BTreeMap::new();
+        for cell in self.selected(selection) {
+            *sums.entry((cell.protocol, cell.version)).or_default() += cell.counters;
+        }
+        let usage = |((protocol, ip_version), counters)| ProtocolUsage {
+            protocol,
+            ip_version,
+            counters,
+        };
+        sums.into_iter().map(usage).collect()
+    }
+
+    fn selected(&self, selection: &Selection) -> impl Iterator<Item = &Cell> {
+        self.cells
+            .iter()
+            .filter(|cell| selection.takes_interface(cell.interface))
+    }
+
+    /// One step towards the way out, after a snapshot; true when the account can be closed.
+    pub(super) fn retire(&mut self) -> bool {
+        if self.life == Life::Ended && self.usage.is_some() && !self.stale {
+            self.life = Life::Shown;
+        }
+        self.life == Life::Shown && self.settled
+    }
+}

@@ -1,0 +1,68 @@
+//! One connection in the ledger: its last reading, on its way into usage records.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::device::InterfaceCount;
+use crate::{Connection, ConnectionReading, ConnectionUsage, InterfaceId, Owner, ProcessId};
+
+#[derive(Debug)]
+pub(super) struct Conversation {
+    reading: ConnectionReading,
+    shown_as_ended: bool,
+}
+
+impl Conversation {
+    pub(super) fn new(reading: ConnectionReading) -> Self {
+        Self {
+            reading,
+            shown_as_ended: false,
+        }
+    }
+
+    pub(super) fn read(&mut self, reading: ConnectionReading) {
+        self.reading = reading;
+    }
+
+    pub(super) fn owner(&self) -> Option<ProcessId> {
+        match self.reading.owner {
+            Owner::Process(id) => Some(id),
+            Owner::Unattributed(_) => None,
+        }
+    }
+
+    pub(super) fn interface(&self) -> InterfaceId {
+        self.reading.interface
+    }
+
+    pub(super) fn usage(
+        &self,
+        interfaces: &BTreeMap<InterfaceId, InterfaceCount>,
+    ) -> Arc<ConnectionUsage> {
+        let reading = &self.reading;
+        Arc::new(ConnectionUsage {
+            id: reading.id,
+            connection: Connection {
+                protocol: reading.protocol,
+                ip_version: reading.ip_version,
+                local: reading.local,
+                remote: reading.remote,
+                remote_name: None,
+                state: reading.state,
+                direction: reading.direction,
+                interface: reading.interface,
+                interface_name: interfaces
+                    .get(&reading.interface)
+                    .and_then(InterfaceCount::name),
+                opened: reading.opened,
+                closed: reading.closed,
+            },
+            counters: reading.counters,
+        })
+    }
+
+    /// After a snapshot that may have shown it: true when it can leave.
+    pub(super) fn retire(&mut self) -> bool {
+        std::mem::replace(&mut self.shown_as_ended, self.reading.closed.is_some())
+    }
+}

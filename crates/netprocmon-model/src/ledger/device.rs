@@ -1,0 +1,93 @@
+//! One interface in the ledger: what the sockets moved over it, and what it says itself.
+
+use std::sync::Arc;
+
+use crate::{
+    Counters, CountingBasis, Delta, DeviceCounters, InterfaceReading, IpVersion, LinkHeader,
+    Merged, Protocol,
+};
+
+/// The kinds of segmentation buffer that a device may or may not take whole.
+const KINDS: [(Protocol, IpVersion); 3] = [
+    (Protocol::TCP, IpVersion::V4),
+    (Protocol::TCP, IpVersion::V6),
+    (Protocol::UDP, IpVersion::V4), // and V6: devices do not tell them apart
+];
+
+#[derive(Debug, Default)]
+pub(super) struct InterfaceCount {
+    wire: Counters,
+    /// What segmentation added on the wire, by [`KINDS`].
+    merged: [Merged; KINDS.len()],
+    name: Option<Arc<str>>,
+    renamed: bool,
+    device: Option<DeviceCounters>,
+    link_header: LinkHeader,
+    basis: CountingBasis,
+}
+
+impl InterfaceCount {
+    pub(super) fn add(&mut self, protocol: Protocol, version: IpVersion, delta: &Delta) {
+        delta.apply(&mut self.wire);
+        let kind = match (protocol, version) {
+            (Protocol::TCP, IpVersion::V4) => 0,
+            (Protocol::TCP, IpVersion::V6) => 1,
+            (Protocol::UDP, _) => 2,
+            _ => return, // nothing else is segmented
+        };
+        self.merged[kind].add(delta.merged);
+    }
+
+    pub(super) fn read(&mut self, reading: &InterfaceReading) {
+        if self.name.as_ref() != Some(&reading.name) {
+            self.name = Some(Arc::clone(&reading.name));
+            self.renamed = true;
+        }
+        self.device = reading.device;
+        self.link_header = reading.link_header;
+        self.basis = reading.basis;
+    }
+
+    pub(super) fn take_renamed(&mut self) -> bool {
+        std::mem::take(&mut self.renamed)
+    }
+
+    pub(super) fn name(&self) -> Option<Arc<str>> {
+        self.name.clone()
+    }
+
+    pub(super) fn device(&self) -> Option<DeviceCounters> {
+        self.device
+    }
+
+    pub(super) fn link_header(&self) -> LinkHeader {
+        self.link_header
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.wire.is_zero()
+    }
+
+    /// The wire count less what the device never saw as packets of their own.
+    pub(super) fn on_device_basis(&self) -> Counters {
+        let mut less = Merged::default();
+        for ((protocol, version), merged) in KINDS.into_iter().zip(self.merged) {
+            if self.basis.sent.contains(protocol, version) {
+                less.bytes_sent += merged.bytes_sent;
+                less.packets_sent += merged.packets_sent;
+            }
+            if self.basis.recv.contains(protocol, version) {
+                less.bytes_recv += merged.bytes_recv;
+                less.packets_recv += merged.packets_recv;
+            }
+        }
+        let reduced = |wire: Option<u64>, by: i64| Some(wire?.wrapping_sub(by.cast_unsigned()));
+        Counters {
+            bytes_sent: reduced(self.wire.bytes_sent, less.bytes_sent),
+            bytes_recv: reduced(self.wire.bytes_recv, less.bytes_recv),
+            packets_sent: reduced(self.wire.packets_sent, less.packets_sent),
+            packets_recv: reduced(self.wire.packets_recv, less.packets_recv),
+            ..self.wire
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! One immutable look at everything that was counted.
+//!
+//! Serializing a [`Snapshot`] gives exactly the contract's `snapshot` object; every front end,
+//! whatever it draws, reads this and nothing behind it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+use crate::interface::index_and_netns;
+use crate::{
+    ConnectionUsage, Counters, Degradation, InterfaceId, InterfaceSummary, IpVersion, Pid, Process,
+    Protocol, Rates, Reason,
+};
+
+/// Changes only when a field changes its meaning or goes away.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Where the numbers come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceKind {
+    /// In-kernel counters of every socket.
+    Ebpf,
+}
+
+/// Everything that was counted up to one moment. Cheap to clone behind its `Arc`, never changed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Snapshot {
+    /// [`SCHEMA_VERSION`].
+    pub schema: u32,
+    /// `"snapshot"`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// When it was taken.
+    pub time: Timestamp,
+    /// Since the monitor started.
+    #[serde(rename = "elapsed_seconds", serialize_with = "seconds")]
+    pub elapsed: Duration,
+    /// The source of the numbers.
+    pub source: SourceKind,
+    /// All selected processes together, with those that were dropped from the list.
+    pub totals: Counters,
+    /// The selected processes, ordered by pid and start.
+    pub processes: Vec<Arc<ProcessUsage>>,
+    /// What no process can be charged with.
+    pub unattributed: Vec<UnattributedUsage>,
+    /// The interfaces that something was counted on.
+    pub interfaces: Vec<InterfaceSummary>,
+    /// Records lost between the kernel and us; counters are never among them.
+    pub lost_events: u64,
+    /// What this run cannot see.
+    pub degradations: Arc<[Degradation]>,
+}
+
+/// One process and what it moved.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ProcessUsage {
+    /// Who.
+    #[serde(flatten)]
+    pub process: Arc<Process>,
+    /// Since the monitor started.
+    #[serde(flatten)]
+    pub counters: Counters,
+    /// Over the last interval.
+    pub rates: Rates,
+    /// The same counters by interface.
+    pub interfaces: Vec<InterfaceUsage>,
+    /// The same counters by protocol and IP version.
+    pub protocols: Vec<ProtocolUsage>,
+    /// The connections, where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections: Option<Vec<Arc<ConnectionUsage>>>,
+}
+
+/// What one process moved over one interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InterfaceUsage {
+    /// The interface's name; `None` where the namespace was gone before it could be asked.
+    pub name: Option<Arc<str>>,
+    /// Index and namespace, flat.
+    #[serde(flatten, serialize_with = "index_and_netns")]
+    pub id: InterfaceId,
+    /// Since the monitor started.
+    #[serde(flatten)]
+    pub counters: Counters,
+}
+
+/// What one process moved over one protocol.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ProtocolUsage {
+    /// Transport protocol.
+    pub protocol: Protocol,
+    /// IP version of the packets.
+    pub ip_version: IpVersion,
+    /// Since the monitor started.
+    #[serde(flatten)]
+    pub counters: Counters,
+}
+
+/// What no process can be charged with, by reason and interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnattributedUsage {
+    /// Why.
+    pub reason: Reason,
+    /// The interface's name; `None` where it is not known.
+    #[serde(rename = "interface")]
+    pub interface_name: Option<Arc<str>>,
+    /// Which interface.
+    #[serde(flatten, serialize_with = "index_and_netns")]
+    pub interface: InterfaceId,
+    /// Since the monitor started.
+    #[serde(flatten)]
+    pub counters: Counters,
+}
+
+impl Snapshot {
+    /// The process with this pid: the living one, else the one that started last.
+    #[must_use]
+    pub fn process(&self, pid: Pid) -> Option<&Arc<ProcessUsage>> {
+        let with_pid = self
+            .processes
+            .iter()
+            .filter(|usage| usage.process.pid == pid);
+        with_pid.max_by_key(|usage| (usage.process.exited.is_none(), usage.process.id))
+    }
+
+    /// The `n` processes with the most wire bytes, most first; ties by pid.
+    #[must_use]
+    pub fn top(&self, n: usize) -> Vec<&Arc<ProcessUsage>> {
+        let mut all: Vec<_> = self.processes.iter().collect();
+        all.sort_by_key(|usage| std::cmp::Reverse(usage.counters.bytes_total()));
+        all.truncate(n);
+        all
+    }
+}
+
+/// Durations are seconds as numbers.
+pub(crate) fn seconds<S: Serializer>(
+    duration: &Duration,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}

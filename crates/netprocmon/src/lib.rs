@@ -1,0 +1,1 @@
+//! How many bytes each process sends and receives, per network interface, exactly.
