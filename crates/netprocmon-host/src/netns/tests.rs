@@ -1,0 +1,1 @@
+//! Real namespaces, where this process may make them.

@@ -1,0 +1,1 @@
+//! Sockets of this test's own on loopback, found again in the lists.
