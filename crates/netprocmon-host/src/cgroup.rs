@@ -12,6 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags, openat};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
 
 use crate::{HostError, mountinfo};
@@ -60,7 +61,11 @@ pub fn mount_privately() -> io::Result<OwnedFd> {
     let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID
         | MountAttrFlags::MOUNT_ATTR_NODEV
         | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-    fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes).map_err(fail("mount"))
+    let flags = FsMountFlags::FSMOUNT_CLOEXEC;
+    let mount = fsmount(context.as_fd(), flags, attributes).map_err(fail("mount"))?;
+    // What fsmount(2) gives is `O_PATH`, which open_by_handle_at(2) does not take.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat(&mount, ".", flags, Mode::empty()).map_err(fail("open the root of"))
 }
 
 /// The path of a cgroup from the root of the hierarchy ("/" for the root itself), by the id that
@@ -181,13 +186,7 @@ mod tests {
         };
         assert_eq!(fs::read("/proc/self/mountinfo").unwrap(), before);
         let stat = rustix::fs::fstat(&root).unwrap();
-        let file = rustix::fs::openat(
-            &root,
-            "cgroup.procs",
-            rustix::fs::OFlags::RDONLY,
-            rustix::fs::Mode::empty(),
-        );
-        assert!(file.is_ok());
+        assert!(openat(&root, "cgroup.procs", OFlags::RDONLY, Mode::empty()).is_ok());
         if stat.st_ino == ROOT_INODE {
             assert_eq!(path_of_id(root.as_fd(), ROOT_INODE).as_deref(), Some("/"));
         }
