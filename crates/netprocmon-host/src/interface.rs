@@ -7,6 +7,7 @@
 mod counting;
 mod link;
 mod offload;
+mod survey;
 
 use std::io;
 use std::net::IpAddr;
@@ -18,6 +19,7 @@ use crate::netlink::Netlink;
 
 pub use counting::{Counting, counting};
 pub use offload::{Offloads, offloads};
+pub use survey::{Surveyed, survey};
 
 /// An interface as the kernel describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
@@ -47,14 +47,22 @@ const MOST_FEATURES: usize = 1024;
 
 /// The offloads of the interface of this name in the calling thread's namespace.
 ///
-/// Errors: [`io::ErrorKind::Uncategorized`]-like `ENODEV` when it is gone; a kernel without the
-/// questions.
+/// Errors: [`io::ErrorKind::InvalidInput`] for a name that no interface can have, `ENODEV` for one
+/// that none has.
 pub fn offloads(name: &str) -> io::Result<Offloads> {
     let device = Device::open(name)?;
     let fail = |error| io::Error::from(HostError::new("read the offload features of", name, error));
-    let names = device.feature_names().map_err(fail)?;
+    // One table of names for all devices of a kernel.
+    static NAMES: OnceLock<Vec<String>> = OnceLock::new();
+    let names = match NAMES.get() {
+        Some(names) => names,
+        None => {
+            let names = device.feature_names().map_err(fail)?;
+            NAMES.get_or_init(|| names)
+        }
+    };
     let active = device.active_features(names.len()).map_err(fail)?;
-    let mut offloads = from_features(&names, &active);
+    let mut offloads = from_features(names, &active);
     offloads.driver = device.driver();
     Ok(offloads)
 }
