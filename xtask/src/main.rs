@@ -1,2 +1,49 @@
-//! Developer commands.
-fn main() {}
+//! Developer commands of netprocmon: `cargo xtask COMMAND`, one file each.
+//!
+//! They only call other programs (cargo, clang, apt-get), print each call, and stop at the first
+//! that fails. Nothing here is part of what users install.
+
+use anyhow::Result;
+use clap::Parser;
+
+mod bpf;
+mod ci;
+mod lab;
+mod packages;
+mod shell;
+mod test;
+
+/// Developer commands.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Command {
+    /// Install what the tests need, then run every test and the lab.
+    Test,
+    /// Build the lab and the command that it tests, and run it as root.
+    Lab(lab::Lab),
+    /// Compile the BPF programs into the object that is committed.
+    Bpf(bpf::Bpf),
+    /// Everything that must hold for a commit: format, lints, docs, BPF object, licences, tests.
+    Ci,
+}
+
+fn main() -> Result<()> {
+    match Command::parse() {
+        Command::Test => test::run(),
+        Command::Lab(lab) => lab.run(),
+        Command::Bpf(bpf) => bpf.run(),
+        Command::Ci => ci::run(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Command::command().debug_assert();
+    }
+}

@@ -1,0 +1,41 @@
+//! The lab's program: runs the table, or is one of its generators.
+//!
+//! `cargo xtask lab` builds it and the command it tests, and runs it.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use netprocmon_lab::generate::Generator;
+use netprocmon_lab::runner::{self, Options};
+
+/// Proves on this kernel that netprocmon's numbers are right.
+#[derive(Debug, Parser)]
+#[command(args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Be a generator; the lab starts itself this way.
+    #[command(hide = true, subcommand)]
+    Generate(Generator),
+}
+
+fn main() -> Result<ExitCode> {
+    let cli = Cli::parse();
+    if let Some(Command::Generate(generator)) = cli.command {
+        generator.run()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let all_right = runner::run(&cli.options)?;
+    Ok(if all_right {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

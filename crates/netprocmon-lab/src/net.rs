@@ -1,0 +1,7 @@
+//! Network namespaces and links that the lab makes and removes.
+
+mod link;
+mod namespace;
+
+pub use link::{Device, End, Link, Offload};
+pub use namespace::{Namespace, sweep};

@@ -1,0 +1,223 @@
+//! Two namespaces and the link between them.
+//!
+//! A direct link is one veth pair. A bridged one goes through a third namespace whose far device
+//! may not take segmentation buffers: there the kernel cuts them into packets, so that device's
+//! counters are the wire, also while the near one counts buffers.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use anyhow::Result;
+use netprocmon::IpVersion;
+
+use super::Namespace;
+use crate::truth::filter;
+
+/// Which side of the link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Where clients run.
+    Left,
+    /// Where servers run; its namespace holds the packet filter's counters.
+    Right,
+}
+
+/// Whether devices take segmentation buffers whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offload {
+    /// As a veth is made: buffers of up to 64 KiB cross it as one packet.
+    On,
+    /// Each packet crosses it on its own.
+    Off,
+    /// Buffers are cut for the link, and merged again where they arrive (GRO by NAPI).
+    Merge,
+}
+
+/// A device whose counters are read.
+#[derive(Clone, Copy, Debug)]
+pub struct Device<'a> {
+    /// The namespace it is in.
+    pub namespace: &'a Namespace,
+    /// Its name there.
+    pub name: &'static str,
+    /// Link-layer bytes that it counts with each packet, in either direction.
+    pub header: u64,
+}
+
+/// Two namespaces that can reach each other, and nothing else.
+#[derive(Debug)]
+pub struct Link {
+    left: Namespace,
+    right: Namespace,
+    middle: Option<Namespace>,
+    offload: Offload,
+}
+
+const LEFT: &str = "left0";
+const RIGHT: &str = "right0";
+/// The middle's devices, towards the left and towards the right.
+const NEAR: &str = "near0";
+const FAR: &str = "far0";
+const ETHERNET: u64 = 14;
+const MACS: [&str; 2] = ["02:00:00:00:00:01", "02:00:00:00:00:02"];
+
+impl End {
+    /// The address of this end: RFC 5737 and RFC 3849 ranges, which no real network uses.
+    #[must_use]
+    pub const fn address(self, version: IpVersion) -> IpAddr {
+        let host: u16 = match self {
+            Self::Left => 1,
+            Self::Right => 2,
+        };
+        match version {
+            #[allow(clippy::cast_possible_truncation)] // 1 or 2
+            IpVersion::V4 => IpAddr::V4(Ipv4Addr::new(192, 0, 2, host as u8)),
+            IpVersion::V6 => IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, host)),
+        }
+    }
+}
+
+impl Link {
+    /// One veth pair between two new namespaces.
+    pub fn direct(offload: Offload) -> Result<Self> {
+        let (left, right) = (Namespace::new()?, Namespace::new()?);
+        pair((&left, LEFT), (&right, RIGHT))?;
+        Self::finish(left, right, None, offload)
+    }
+
+    /// Two veth pairs and a bridge; the far device cuts every buffer into packets.
+    pub fn bridged(offload: Offload) -> Result<Self> {
+        let (left, right, middle) = (Namespace::new()?, Namespace::new()?, Namespace::new()?);
+        middle.sysctl("net/ipv6/conf/default/disable_ipv6", "1")?;
+        pair((&left, LEFT), (&middle, NEAR))?;
+        pair((&middle, FAR), (&right, RIGHT))?;
+        let quiet = [
+            "mcast_snooping",
+            "0",
+            "stp_state",
+            "0",
+            "forward_delay",
+            "0",
+        ];
+        let add = ["link", "add", "br0", "type", "bridge"];
+        middle.ip(&[&add[..], &quiet[..]].concat())?;
+        for port in [NEAR, FAR] {
+            middle.ip(&["link", "set", port, "master", "br0"])?;
+        }
+        for device in [NEAR, FAR, "br0"] {
+            middle.ip(&["link", "set", device, "up"])?;
+        }
+        set_offload(&middle, FAR, Offload::Off)?;
+        Self::finish(left, right, Some(middle), offload)
+    }
+
+    fn finish(
+        left: Namespace,
+        right: Namespace,
+        middle: Option<Namespace>,
+        offload: Offload,
+    ) -> Result<Self> {
+        for (end, namespace, device) in [(End::Left, &left, LEFT), (End::Right, &right, RIGHT)] {
+            filter::install(namespace)?;
+            let own = MACS[usize::from(end == End::Right)];
+            namespace.ip(&["link", "set", device, "address", own])?;
+            set_offload(namespace, device, offload)?;
+            namespace.ip(&["link", "set", device, "up"])?;
+            for (version, length) in [(IpVersion::V4, 24), (IpVersion::V6, 64)] {
+                let address = format!("{}/{length}", end.address(version));
+                let mut add = vec!["addr", "add", &address, "dev", device];
+                if version == IpVersion::V6 {
+                    add.push("nodad");
+                }
+                namespace.ip(&add)?;
+            }
+            // Known neighbours for ever: no ARP, no neighbour discovery.
+            let (peer, mac) = match end {
+                End::Left => (End::Right, MACS[1]),
+                End::Right => (End::Left, MACS[0]),
+            };
+            for version in [IpVersion::V4, IpVersion::V6] {
+                let peer = peer.address(version).to_string();
+                let dev = ["dev", device, "nud", "permanent"];
+                let add = ["neigh", "replace", &peer, "lladdr", mac];
+                namespace.ip(&[&add[..], &dev[..]].concat())?;
+            }
+        }
+        Ok(Self {
+            left,
+            right,
+            middle,
+            offload,
+        })
+    }
+
+    /// The namespace at one end.
+    #[must_use]
+    pub fn namespace(&self, end: End) -> &Namespace {
+        match end {
+            End::Left => &self.left,
+            End::Right => &self.right,
+        }
+    }
+
+    /// The link's device at one end.
+    #[must_use]
+    pub fn device(&self, end: End) -> Device<'_> {
+        // veth counts what NAPI receives, at either end, without its Ethernet header
+        // (veth_xdp_rcv), and everything else with it (veth_xmit).
+        let header = match self.offload {
+            Offload::Merge => 0,
+            Offload::On | Offload::Off => ETHERNET,
+        };
+        Device {
+            namespace: self.namespace(end),
+            name: if end == End::Left { LEFT } else { RIGHT },
+            header,
+        }
+    }
+
+    /// Loopback of one end.
+    #[must_use]
+    pub fn loopback(&self, end: End) -> Device<'_> {
+        Device {
+            namespace: self.namespace(end),
+            name: "lo",
+            header: 0, // loopback_xmit takes the header off before it counts
+        }
+    }
+
+    /// The device of a bridged link that sees every packet as it is on the wire; what it sends is
+    /// what the left end sent.
+    #[must_use]
+    pub fn wire(&self) -> Option<Device<'_>> {
+        self.middle.as_ref().map(|namespace| Device {
+            namespace,
+            name: FAR,
+            header: ETHERNET,
+        })
+    }
+
+    /// How the devices treat segmentation buffers.
+    #[must_use]
+    pub fn offload(&self) -> Offload {
+        self.offload
+    }
+}
+
+fn pair(one: (&Namespace, &str), other: (&Namespace, &str)) -> Result<()> {
+    let peer = ["peer", "name", other.1, "netns", other.0.name()];
+    let add = ["link", "add", one.1, "type", "veth"];
+    one.0.ip(&[&add[..], &peer[..]].concat())?;
+    Ok(())
+}
+
+/// Sets a device's segmentation and receive offloads, loopback's too.
+pub(crate) fn set_offload(namespace: &Namespace, device: &str, offload: Offload) -> Result<()> {
+    let (segment, merge) = match offload {
+        Offload::On => return Ok(()), // as it is made
+        Offload::Off => ("off", "off"),
+        Offload::Merge => ("off", "on"),
+    };
+    let args = ["-K", device, "tso", segment, "gso", segment, "gro", merge];
+    namespace.run("ethtool", &args)?;
+    Ok(())
+}

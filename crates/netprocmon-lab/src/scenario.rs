@@ -1,0 +1,106 @@
+//! What a row of the table is.
+
+use anyhow::Result;
+
+use crate::net::Offload;
+use crate::stage::Stage;
+
+/// One row: what is done; what must be reported follows from what the generators say they moved
+/// and from the devices' counters, the same way for every row ([`crate::verify`]).
+#[derive(Clone, Copy, Debug)]
+pub struct Scenario {
+    /// What it is called; `--only` picks by a part of it.
+    pub name: &'static str,
+    /// The link that it runs over.
+    pub shape: Shape,
+    /// Segmentation offload of its devices.
+    pub offload: Offload,
+    /// Where the monitor stands.
+    pub seat: Seat,
+    /// What of the link's traffic belongs to no process.
+    pub unowned: Unowned,
+    /// What is done.
+    pub act: fn(&mut Stage) -> Result<()>,
+}
+
+/// The link of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// One veth pair.
+    Direct,
+    /// Through a bridge behind which every packet is on its own, to be compared with the wire.
+    Bridged,
+}
+
+/// Which network namespace the monitor runs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seat {
+    /// The one that the clients are in.
+    Inside,
+    /// The lab's own, where none of the traffic is.
+    Outside,
+}
+
+/// What no process can be charged with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unowned {
+    /// Nothing, while the sockets are open; closing leaves at most the contract's 0.1 % or 2 kB.
+    Nothing,
+    /// Nothing while sockets are open, but each of many short connections ends in a time-wait that
+    /// no process owns.
+    TimeWaits,
+    /// All that the right end moves: its kernel answers by itself.
+    RightEnd,
+}
+
+/// A scenario's reason to be skipped, as an error.
+#[derive(Debug)]
+pub struct Skip(pub String);
+
+impl std::fmt::Display for Skip {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Skip {}
+
+impl Scenario {
+    /// A row over one veth pair with offload off, where each packet can be counted, and the monitor
+    /// inside.
+    #[must_use]
+    pub const fn new(name: &'static str, act: fn(&mut Stage) -> Result<()>) -> Self {
+        Self {
+            name,
+            shape: Shape::Direct,
+            offload: Offload::Off,
+            seat: Seat::Inside,
+            unowned: Unowned::Nothing,
+            act,
+        }
+    }
+
+    /// The same with other offloads.
+    #[must_use]
+    pub const fn offload(self, offload: Offload) -> Self {
+        Self { offload, ..self }
+    }
+
+    /// The same over another link.
+    #[must_use]
+    pub const fn shape(self, shape: Shape) -> Self {
+        Self { shape, ..self }
+    }
+
+    /// The same with the monitor elsewhere.
+    #[must_use]
+    pub const fn seat(self, seat: Seat) -> Self {
+        Self { seat, ..self }
+    }
+
+    /// The same with traffic that nobody owns.
+    #[must_use]
+    pub const fn unowned(self, unowned: Unowned) -> Self {
+        Self { unowned, ..self }
+    }
+}

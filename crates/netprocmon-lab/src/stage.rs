@@ -1,0 +1,261 @@
+//! What a row acts on: its link, its generators, the monitor, and the counters as they stood when
+//! counting began.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use netprocmon::{InterfaceId, Monitor, Retention, Snapshot};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::generate::{Account, Running};
+use crate::net::{Device, End, Link, Namespace, Offload};
+use crate::report::Check;
+use crate::scenario::{Scenario, Seat, Shape};
+use crate::truth::filter::{self, Arrived};
+use crate::truth::{self, Moved};
+use crate::wait;
+
+/// Longer than a delayed acknowledgement (40 ms, `TCP_DELACK_MIN`).
+const STILL: Duration = Duration::from_millis(60);
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// One run of one row.
+pub struct Stage {
+    scenario: Scenario,
+    link: Link,
+    dir: PathBuf,
+    with_monitor: bool,
+    monitor: Option<Monitor>,
+    baseline: Option<Readings>,
+    accounts: Vec<Account>,
+    open: Vec<Running>,
+    checks: Vec<Check>,
+}
+
+/// Every counter that a row is compared with, at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Readings {
+    /// The devices that sockets use.
+    pub devices: Vec<Reading>,
+    /// The device of a bridged link that sees packets as they are on the wire.
+    pub wire: Option<Moved>,
+    /// What the packet filters counted as it came in, at the left and at the right end. What goes
+    /// out they see before it is cut into packets, so that tells nothing of the link.
+    pub arrived: [Arrived; 2],
+}
+
+/// One device at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Its name.
+    pub name: &'static str,
+    /// Which end of the link it is at.
+    pub end: End,
+    /// Whether it counts the packets of a segmentation buffer each on its own.
+    pub is_wire: bool,
+    /// Which interface it is in a snapshot.
+    pub id: InterfaceId,
+    /// Its counters at the IP layer.
+    pub moved: Moved,
+}
+
+impl Stage {
+    /// Makes the link; nothing moves yet.
+    pub fn new(scenario: Scenario, with_monitor: bool) -> Result<Self> {
+        let link = match scenario.shape {
+            Shape::Direct => Link::direct(scenario.offload)?,
+            Shape::Bridged => Link::bridged(scenario.offload)?,
+        };
+        let dir = format!("netprocmon-lab-{}", std::process::id());
+        Ok(Self {
+            scenario,
+            link,
+            dir: std::env::temp_dir().join(dir),
+            with_monitor,
+            monitor: None,
+            baseline: None,
+            accounts: Vec::new(),
+            open: Vec::new(),
+            checks: Vec::new(),
+        })
+    }
+
+    /// The row.
+    #[must_use]
+    pub fn scenario(&self) -> &Scenario {
+        &self.scenario
+    }
+
+    /// The link.
+    #[must_use]
+    pub fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// The namespace at one end.
+    #[must_use]
+    pub fn namespace(&self, end: End) -> &Namespace {
+        self.link.namespace(end)
+    }
+
+    /// Starts a generator at one end, in a process of this name.
+    pub fn start(&self, end: End, name: impl AsRef<OsStr>, args: &[String]) -> Result<Running> {
+        Running::start(self.namespace(end), &self.dir, name, args)
+    }
+
+    /// Starts the monitor and takes the counters that everything is a difference from. What was
+    /// moved before is not counted.
+    pub fn count(&mut self) -> Result<()> {
+        self.baseline = Some(self.settle()?);
+        if !self.with_monitor {
+            return Ok(());
+        }
+        let builder = Monitor::builder().retention(Retention::Keep);
+        let monitor = match self.scenario.seat {
+            Seat::Outside => builder.start(),
+            Seat::Inside => {
+                let home = std::fs::File::open("/proc/thread-self/ns/net")?;
+                enter(self.namespace(End::Left).file())?;
+                let started = builder.start();
+                enter(&home)?;
+                started
+            }
+        };
+        self.monitor = Some(monitor.context("start the monitor")?);
+        Ok(())
+    }
+
+    /// Takes into the books what `count` processes of a generator moved, and keeps their sockets
+    /// open until the first comparison is made.
+    pub fn finish(&mut self, mut running: Running, count: usize) -> Result<()> {
+        self.accounts.extend(running.accounts(count)?);
+        self.open.push(running);
+        Ok(())
+    }
+
+    /// Lets every generator close its sockets and end.
+    pub fn release(&mut self) -> Result<()> {
+        // In the order in which the row finished them.
+        self.open.drain(..).try_for_each(Running::release)
+    }
+
+    /// Adds a comparison of the row's own.
+    pub fn check(&mut self, check: Check) {
+        self.checks.push(check);
+    }
+
+    /// All comparisons so far.
+    #[must_use]
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+
+    /// What each process says it moved.
+    #[must_use]
+    pub fn accounts(&self) -> &[Account] {
+        &self.accounts
+    }
+
+    /// Whether there is a monitor to test.
+    #[must_use]
+    pub fn with_monitor(&self) -> bool {
+        self.with_monitor
+    }
+
+    /// Whether counting has begun.
+    #[must_use]
+    pub fn is_counting(&self) -> bool {
+        self.baseline.is_some()
+    }
+
+    /// Reads every counter.
+    pub fn read(&self) -> Result<Readings> {
+        let cut = self.link.offload() == Offload::Off;
+        let devices = [
+            (End::Left, self.link.device(End::Left), cut),
+            (End::Right, self.link.device(End::Right), cut),
+            (End::Left, self.link.loopback(End::Left), false),
+        ];
+        Ok(Readings {
+            devices: devices
+                .iter()
+                .map(|(end, device, is_wire)| reading(*end, device, *is_wire))
+                .collect::<Result<_>>()?,
+            wire: match self.link.wire() {
+                Some(device) => Some(truth::read(&device)?.1),
+                None => None,
+            },
+            arrived: [
+                filter::read(self.namespace(End::Left), "all")?,
+                filter::read(self.namespace(End::Right), "all")?,
+            ],
+        })
+    }
+
+    /// Reads every counter once none has changed for a while.
+    pub fn settle(&self) -> Result<Readings> {
+        match wait::until_stable(STILL, LIMIT, || self.read())? {
+            Some(readings) => Ok(readings),
+            None => bail!("the link did not come to rest within {LIMIT:?}"),
+        }
+    }
+
+    /// What the counters moved by since counting began, at rest, and the snapshot of that time;
+    /// `None` without a monitor.
+    pub fn compare(&mut self) -> Result<(Readings, Option<Arc<Snapshot>>)> {
+        let now = self.settle()?;
+        let then = self.baseline.as_ref().context("counting has not begun")?;
+        let moved = now.since(then);
+        let snapshot = match &mut self.monitor {
+            Some(monitor) => Some(monitor.snapshot().context("take a snapshot")?),
+            None => None,
+        };
+        Ok((moved, snapshot))
+    }
+}
+
+impl Readings {
+    fn since(&self, then: &Self) -> Self {
+        let devices = self.devices.iter().zip(&then.devices);
+        Self {
+            devices: devices
+                .map(|(now, then)| Reading {
+                    moved: now.moved.since(then.moved),
+                    ..*now
+                })
+                .collect(),
+            wire: self.wire.zip(then.wire).map(|(now, then)| now.since(then)),
+            arrived: [0, 1].map(|end| self.arrived[end].since(then.arrived[end])),
+        }
+    }
+}
+
+fn reading(end: End, device: &Device<'_>, is_wire: bool) -> Result<Reading> {
+    let (index, moved) = truth::read(device)?;
+    Ok(Reading {
+        name: device.name,
+        end,
+        is_wire,
+        id: InterfaceId {
+            netns: device.namespace.id()?,
+            index,
+        },
+        moved,
+    })
+}
+
+fn enter(netns: &std::fs::File) -> Result<()> {
+    use std::os::fd::AsFd;
+    move_into_link_name_space(netns.as_fd(), Some(LinkNameSpaceType::Network))
+        .context("enter a network namespace")
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // It holds symbolic links only, and is not there when no generator was started.
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}

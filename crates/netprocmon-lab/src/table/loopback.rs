@@ -1,0 +1,57 @@
+//! Loopback of one namespace: both ends are on this host, and both are charged.
+
+use anyhow::Result;
+
+use super::args;
+use crate::net::End;
+use crate::scenario::Scenario;
+use crate::stage::Stage;
+
+pub(super) const ROWS: &[Scenario] = &[
+    Scenario::new("loopback, tcp, IPv4", |stage| tcp(stage, "127.0.0.1")),
+    Scenario::new("loopback, tcp, IPv6", |stage| tcp(stage, "::1")),
+    Scenario::new("loopback, udp", udp),
+];
+
+fn tcp(stage: &mut Stage, address: &str) -> Result<()> {
+    stage.count()?;
+    let server = args(["tcp-server", "--listen", address]);
+    let mut server = stage.start(End::Left, "lo-server", &server)?;
+    let to = to(address, server.port()?)?;
+    let client = args([
+        "tcp-client",
+        "--to",
+        &to,
+        "--up",
+        "20000123",
+        "--down",
+        "5000001",
+    ]);
+    let client = stage.start(End::Left, "lo-client", &client)?;
+    stage.finish(client, 1)?;
+    stage.finish(server, 1)
+}
+
+fn udp(stage: &mut Stage) -> Result<()> {
+    stage.count()?;
+    let address = "127.0.0.1";
+    let server = args(["udp-server", "--listen", address, "--count", "5000"]);
+    let mut server = stage.start(End::Left, "lo-server", &server)?;
+    let to = to(address, server.port()?)?;
+    let client = args([
+        "udp-client",
+        "--to",
+        &to,
+        "--count",
+        "5000",
+        "--size",
+        "700",
+    ]);
+    let client = stage.start(End::Left, "lo-client", &client)?;
+    stage.finish(client, 1)?;
+    stage.finish(server, 1)
+}
+
+fn to(address: &str, port: u16) -> Result<String> {
+    Ok(std::net::SocketAddr::new(address.parse()?, port).to_string())
+}

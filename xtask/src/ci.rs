@@ -1,0 +1,30 @@
+//! `cargo xtask ci`: everything that must hold for a commit, on a machine with nothing installed
+//! but Rust, a C compiler and Debian's packages. `.ci/run` calls it.
+
+use anyhow::Result;
+
+use crate::shell::{self, cargo, exists};
+use crate::{bpf::Bpf, test};
+
+pub(crate) fn run() -> Result<()> {
+    shell::run(&mut cargo(&["fmt", "--all", "--check"])?)?;
+    let clippy = ["clippy", "--workspace", "--all-targets", "--locked"];
+    shell::run(&mut cargo(
+        &[&clippy[..], &["--", "-D", "warnings"]].concat(),
+    )?)?;
+    let doc = ["doc", "--workspace", "--no-deps", "--locked"];
+    shell::run(cargo(&doc)?.env("RUSTDOCFLAGS", "-D warnings"))?;
+    Bpf { check: true }.run()?;
+    deny()?;
+    test::run()
+}
+
+/// Licences, bans and sources of all dependencies (deny.toml). Advisories are left out: they change
+/// without a commit, and a commit's result must not.
+fn deny() -> Result<()> {
+    if !exists("cargo-deny") {
+        shell::run(&mut cargo(&["install", "--locked", "cargo-deny"])?)?;
+    }
+    let check = ["deny", "check", "licenses", "bans", "sources"];
+    shell::run(&mut cargo(&check)?)
+}

@@ -1,0 +1,51 @@
+//! Starting other programs: say what is started, fail when it fails.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// The root of the workspace, from which every command is run.
+pub(crate) fn root() -> Result<PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = here.parent().context("xtask stands in no workspace")?;
+    Ok(root.to_owned())
+}
+
+/// A command at the root, with nothing on its standard input.
+pub(crate) fn command(program: &str, args: &[&str]) -> Result<Command> {
+    let mut command = Command::new(program);
+    command.args(args).current_dir(root()?).stdin(Stdio::null());
+    Ok(command)
+}
+
+/// Prints a command and runs it to its end, which must be a success.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let line = line(command);
+    eprintln!("xtask: {line}");
+    let status = command.status().with_context(|| format!("start {line}"))?;
+    if !status.success() {
+        bail!("{line}: {status}");
+    }
+    Ok(())
+}
+
+/// The cargo that runs us, with these arguments.
+pub(crate) fn cargo(args: &[&str]) -> Result<Command> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    command(&cargo, args)
+}
+
+/// Whether a program of this name is on the path, or where only root looks.
+pub(crate) fn exists(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let own = std::env::split_paths(&path);
+    let roots = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
+    own.chain(roots).any(|dir| dir.join(program).is_file())
+}
+
+fn line(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+    words.join(" ")
+}
