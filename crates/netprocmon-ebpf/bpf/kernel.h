@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * The kernel's structures, as far as they are read. Each names only the fields that are used;
+ * CO-RE moves the offsets to those of the running kernel when the object is loaded. Everything is
+ * read by plain dereference, never with bpf_probe_read_kernel, which lockdown=confidentiality
+ * refuses.
+ */
+#ifndef NETPROCMON_KERNEL_H
+#define NETPROCMON_KERNEL_H
+
+#define CO_RE __attribute__((preserve_access_index))
+
+#define AF_INET 2
+#define AF_INET6 10
+#define ETH_P_IP 0x0800
+#define SOCK_STREAM 1
+#define IPPROTO_ICMP 1
+#define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
+#define IPPROTO_ICMPV6 58
+#define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
+#define MSG_PEEK 0x2
+#define MSG_ERRQUEUE 0x2000
+#define TCP_CLOSE 7
+#define TCP_LISTEN 10
+#define SOCK_DONE_BIT 1 /* enum sock_flags, include/net/sock.h: a FIN has come in */
+
+struct ns_common {
+	unsigned int inum;
+} CO_RE;
+
+struct net {
+	struct ns_common ns;
+	__u64 net_cookie;
+} CO_RE;
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+struct sock_common {
+	__u16 skc_family;
+	volatile unsigned char skc_state;
+	possible_net_t skc_net;
+	unsigned long skc_flags;
+} CO_RE;
+
+typedef struct {
+	int owned;
+} CO_RE socket_lock_t;
+
+struct file;
+
+struct socket {
+	struct sock *sk;
+	struct file *file;
+} CO_RE;
+
+struct sock {
+	struct sock_common __sk_common;
+	__u16 sk_protocol;
+	__u16 sk_type;
+	socket_lock_t sk_lock;
+	struct socket *sk_socket;
+} CO_RE;
+
+struct inet_sock {
+	struct sock sk;
+} CO_RE;
+
+struct tcp_ulp_ops;
+
+struct inet_connection_sock {
+	struct inet_sock icsk_inet;
+	const struct tcp_ulp_ops *icsk_ulp_ops;
+} CO_RE;
+
+struct tcp_sock {
+	struct inet_connection_sock inet_conn;
+	__u32 copied_seq;
+	__u32 rcv_nxt;
+	__u64 bytes_received;
+} CO_RE;
+
+struct request_sock;
+struct sk_buff;
+
+typedef struct {
+	__u32 val;
+} kuid_t;
+
+struct cred {
+	kuid_t uid;
+} CO_RE;
+
+struct kernfs_node {
+	__u64 id;
+} CO_RE;
+
+struct cgroup {
+	struct kernfs_node *kn;
+} CO_RE;
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+} CO_RE;
+
+struct mm_struct {
+	unsigned long arg_start, arg_end, env_end;
+} CO_RE;
+
+struct nsproxy {
+	struct net *net_ns;
+} CO_RE;
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct signal_struct {
+	atomic_t live;
+} CO_RE;
+
+struct task_struct {
+	unsigned int flags;
+	int pid;
+	int tgid;
+	struct task_struct *real_parent;
+	struct task_struct *group_leader;
+	__u64 start_boottime;
+	const struct cred *real_cred;
+	char comm[16];
+	struct mm_struct *mm;
+	struct nsproxy *nsproxy;
+	struct signal_struct *signal;
+	struct css_set *cgroups;
+} CO_RE;
+
+struct linux_binprm;
+
+struct bpf_iter_meta;
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	__u32 fd;
+	struct file *file;
+} CO_RE;
+
+#endif

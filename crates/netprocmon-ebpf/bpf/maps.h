@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * The maps and the constants that the loader sets. Sizes given here are place-holders: the loader
+ * sizes every table from the host, see src/capacity.rs.
+ */
+#ifndef NETPROCMON_MAPS_H
+#define NETPROCMON_MAPS_H
+
+/* Set before loading; the verifier removes what they switch off. */
+const volatile __u32 stripe_shift = 0; /* log2 of the copies of each slot's counters */
+const volatile __u32 max_slots = 0;
+const volatile __u32 max_connections = 0;
+const volatile bool track_connections = false;
+const volatile bool has_netns_cookie = false;	   /* bpf_get_netns_cookie in cgroup_skb: 6.15 */
+const volatile bool retransmit_tells_error = false; /* third argument of the tracepoint */
+
+/* Kept back for unattributed rows when processes have taken all the rest. */
+#define RESERVED_SLOTS 256
+
+/* What is known of one socket; dies with it. First the 56 bytes that share a cache line. */
+struct socket_state {
+	__u64 owner_start;
+	__u32 owner_tgid; /* 0: nobody yet */
+	__u32 netns;
+	__u64 slot; /* index below, generation above; 0: none */
+	__u32 ifindex; /* of that slot */
+	__u8 ip_version; /* of that slot */
+	__u8 flags;
+	__u8 reason; /* for the time that nobody owns it */
+	__u8 protocol;
+	__u32 last_bytes; /* the packet that went out last, on the wire */
+	__u32 last_packets;
+	__u64 pending_rx_bytes; /* in `slot`, and not read by anybody yet */
+	__u64 pending_rx_packets;
+	__u64 pending_tx_bytes; /* in `slot`, sent while the owner was provisional */
+	__u64 pending_tx_packets;
+	__u64 tcp_read; /* of the stream, by whoever read */
+	__u64 connection; /* index below, generation above; 0: none */
+	__u64 peer; /* the row of the remote that an unconnected socket sent to last */
+};
+
+enum {
+	SOCKET_KNOWN = 1,	/* initialised */
+	SOCKET_PROVISIONAL = 2, /* the owner opened, accepted or holds it, but moved nothing yet */
+	SOCKET_KERNEL = 4,	/* the kernel's own: no process context to trust */
+	SOCKET_OUTGOING = 8,
+	SOCKET_INCOMING = 16,
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	/* No BPF_F_CLONE: a clone that fails would make the kernel refuse a connection. */
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct socket_state);
+} sockets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct slot_key);
+	__type(value, __u32);
+} slot_index SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, struct slot_record);
+} slot_records SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, struct counters);
+} slot_counters SEC(".maps");
+
+/* Slots that user space has taken back. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 1024);
+	__uint(value_size, sizeof(__u32));
+} free_slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct connection);
+} connections SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 1);
+	__uint(value_size, sizeof(__u32));
+} free_connections SEC(".maps");
+
+/* The remotes of a socket that talks to many. */
+struct peer_key {
+	__u64 connection;
+	__u8 remote[16];
+	__u16 port;
+	__u8 ip_version;
+	__u8 unused[5];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct peer_key);
+	__type(value, __u64);
+} peers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, struct process_key);
+	__type(value, struct process);
+} processes SEC(".maps");
+
+/* tgid of a member of a followed tree -> number of the tree. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, __u32);
+} trees SEC(".maps");
+
+/* Cookie of a network namespace -> its inode number, for sockets that only tell the cookie. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, __u32);
+} namespaces SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct state);
+} global SEC(".maps");
+
+static __always_inline struct state *the_state(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&global, &zero);
+}
+
+#define add(counter, amount) __sync_fetch_and_add(&(counter), (amount))
+#define note_limit(field)                    \
+	do {                                 \
+		struct state *st = the_state();  \
+		if (st)                      \
+			add(st->field, 1);   \
+	} while (0)
+
+#endif

@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * netprocmon, kernel side: counts every byte of every process where the kernel already knows the
+ * socket, and nothing is copied to user space but totals.
+ *
+ * Three kinds of hook work together:
+ *
+ * - cgroup_skb at the root of cgroup v2 sees each packet of each socket of the host, in every
+ *   network namespace, with its size after segmentation. It counts. It does not know who moved
+ *   the bytes: on the way in, and for TCP often on the way out, it runs in softirq, where current
+ *   is whoever happened to run.
+ * - Hooks in process context say whose socket it is: sock_create, connect, accept with an address,
+ *   and above all sock_send_length and sock_recv_length, which fire in each call that moves bytes
+ *   (io_uring, sendfile and passed sockets included). They also count the payload.
+ * - exec, exit and fork keep the table of processes; the iterator over open files claims the
+ *   sockets that are older than the monitor.
+ *
+ * Counting in cgroup_skb and claiming elsewhere meet in the socket's own storage (owner.h). What a
+ * packet costs there is one storage look-up, one array access and two atomic additions. Additions
+ * are atomic although the counters are per CPU: egress runs in process context with bottom halves
+ * enabled and can be interrupted by egress in softirq.
+ *
+ * Each program is loaded on its own; one that a kernel refuses is missed, not fatal (src/hooks.rs).
+ * Minimum: Linux 6.3 for the full set, BTF, CAP_BPF + CAP_PERFMON + CAP_NET_ADMIN.
+ */
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include <stdbool.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "abi.h"
+#include "kernel.h"
+#include "maps.h"
+#include "process.h"
+#include "slots.h"
+#include "owner.h"
+#include "packet.h"
+#include "socket.h"
+#include "connection.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+/* Without state for the socket the bytes keep their interface, and lose their name. */
+static __noinline int count_stateless(struct __sk_buff *skb, bool tx)
+{
+	struct slot_key key = { .ifindex = skb->ifindex, .reason = REASON_CAPACITY };
+	struct packet packet = measure(skb, IPPROTO_TCP);
+	struct counters *counters;
+
+	key.ip_version = packet.version;
+	counters = slot_counters_of((__u32)slot_of_key(&key, max_slots));
+	note_limit(storage_failures);
+	if (!counters)
+		return 0;
+	if (tx)
+		count_tx(counters, &packet);
+	else
+		count_rx(counters, &packet);
+	return 0;
+}
+
+/*
+ * Is it current that sends this packet? For TCP yes when the socket's lock is owned by a process:
+ * then nobody else may transmit on it, softirq and timers put off their work (sock_owned_by_user).
+ * Only data counts: a listener answers without its lock, and an ACK is nobody's call to send.
+ * Other protocols transmit in the sending call itself.
+ */
+static __always_inline bool sent_by_current(struct bpf_sock *sk, struct socket_state *socket,
+					    struct packet *packet)
+{
+	struct tcp_sock *tcp;
+
+	if (socket->flags & SOCKET_KERNEL)
+		return false;
+	if (socket->protocol != IPPROTO_TCP)
+		return true;
+	if (packet->len <= packet->header)
+		return false;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	return tcp && tcp->inet_conn.icsk_inet.sk.sk_lock.owned;
+}
+
+SEC("cgroup_skb/egress")
+int egress(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct socket_state *socket;
+	struct counters *counters;
+	struct packet packet;
+
+	if (!sk)
+		return 1;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk)
+		return 1;
+	socket = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!socket) {
+		count_stateless(skb, true);
+		return 1;
+	}
+	packet = measure(skb, sk->protocol);
+	if (!(socket->flags & SOCKET_KNOWN))
+		meet(skb, socket, false);
+	if (sent_by_current(sk, socket, &packet)) {
+		struct task_struct *task = bpf_get_current_task_btf();
+
+		if (socket->owner_tgid != (__u32)task->tgid || socket->flags & SOCKET_PROVISIONAL)
+			claim(socket, task, CLAIM_SEND);
+	}
+	if (socket->flags & SOCKET_KERNEL &&
+	    (socket->protocol == IPPROTO_ICMP || socket->protocol == IPPROTO_ICMPV6))
+		tell_icmp_apart(skb, socket, packet.version);
+	counters = counters_for(socket, packet.ifindex, packet.version);
+	if (!counters)
+		return 1;
+	count_tx(counters, &packet);
+	socket->last_bytes = packet.wire;
+	socket->last_packets = packet.packets;
+	if (socket->flags & SOCKET_PROVISIONAL) {
+		add(socket->pending_tx_bytes, packet.wire);
+		add(socket->pending_tx_packets, packet.packets);
+	}
+	count_connection(skb, socket, &packet, true);
+	return 1;
+}
+
+SEC("cgroup_skb/ingress")
+int ingress(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct socket_state *socket;
+	struct counters *counters;
+	struct packet packet;
+
+	if (!sk)
+		return 1;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk)
+		return 1;
+	socket = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!socket) {
+		count_stateless(skb, false);
+		return 1;
+	}
+	packet = measure(skb, sk->protocol);
+	if (!(socket->flags & SOCKET_KNOWN))
+		meet(skb, socket, true);
+	counters = counters_for(socket, packet.ifindex, packet.version);
+	if (!counters)
+		return 1;
+	count_rx(counters, &packet);
+	add(socket->pending_rx_bytes, packet.wire);
+	add(socket->pending_rx_packets, packet.packets);
+	count_connection(skb, socket, &packet, false);
+	return 1;
+}
+
+/* Every socket of user space is born here; the kernel's own do not pass. */
+SEC("cgroup/sock_create")
+int sock_create(struct bpf_sock *sk)
+{
+	struct socket_state *socket =
+		bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 netns = task->nsproxy->net_ns->ns.inum;
+
+	note_namespace(bpf_get_netns_cookie(sk), netns, task);
+	if (!socket) {
+		note_limit(storage_failures);
+		return 1;
+	}
+	socket->flags = SOCKET_KNOWN | SOCKET_PROVISIONAL;
+	socket->protocol = sk->protocol;
+	socket->netns = netns;
+	claim(socket, task, CLAIM_HOLD);
+	return 1;
+}
+
+static __always_inline int hold(struct bpf_sock_addr *ctx, __u8 flag)
+{
+	struct bpf_sock *sk = ctx->sk;
+	struct socket_state *socket = sk ? bpf_sk_storage_get(&sockets, sk, 0, 0) : 0;
+
+	if (!socket)
+		return 1;
+	socket->flags |= flag;
+	claim(socket, bpf_get_current_task_btf(), CLAIM_HOLD);
+	return 1;
+}
+
+SEC("cgroup/connect4")
+int connect4(struct bpf_sock_addr *ctx)
+{
+	return hold(ctx, SOCKET_OUTGOING);
+}
+
+SEC("cgroup/connect6")
+int connect6(struct bpf_sock_addr *ctx)
+{
+	return hold(ctx, SOCKET_OUTGOING);
+}
+
+/* accept(2) with an address asks for the peer's name, in the accepting process. */
+SEC("cgroup/getpeername4")
+int getpeername4(struct bpf_sock_addr *ctx)
+{
+	return hold(ctx, 0);
+}
+
+SEC("cgroup/getpeername6")
+int getpeername6(struct bpf_sock_addr *ctx)
+{
+	return hold(ctx, 0);
+}
+
+static __always_inline struct socket_state *state_of(const struct sock *sk)
+{
+	__u16 family = sk->__sk_common.skc_family;
+
+	if (family != AF_INET && family != AF_INET6)
+		return 0;
+	return bpf_sk_storage_get(&sockets, (void *)sk, 0, 0);
+}
+
+static __always_inline void count_payload(struct socket_state *socket, __u64 sent, __u64 received)
+{
+	struct counters *counters =
+		counters_for(socket, socket->ifindex, socket->slot ? socket->ip_version : 4);
+
+	if (!counters)
+		return;
+	if (sent)
+		add(counters->tx_payload, sent);
+	if (received)
+		add(counters->rx_payload, received);
+	count_connection_payload(socket, sent, received);
+}
+
+/* 6.3. After each call that sent; the packets that it sent are counted already. */
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(sock_send_length, struct sock *sk, int ret, int flags)
+{
+	struct socket_state *socket;
+
+	if (ret <= 0)
+		return 0;
+	socket = state_of(sk);
+	if (!socket)
+		return 0;
+	claim(socket, bpf_get_current_task_btf(), CLAIM_SEND);
+	count_payload(socket, ret, 0);
+	return 0;
+}
+
+/* The stream of a TCP socket; none where an upper layer (kTLS) reads it in the reader's stead. */
+static __always_inline struct tcp_sock *stream_of(struct sock *sk)
+{
+	struct tcp_sock *tcp;
+
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	return tcp && !tcp->inet_conn.icsk_ulp_ops ? tcp : 0;
+}
+
+/*
+ * What has been read of a stream: what has come in less what still waits. A FIN takes one place
+ * in the sequence, and in bytes_received, and is not a byte.
+ */
+static __always_inline __u64 read_of_stream(struct tcp_sock *tcp)
+{
+	__u32 waiting = tcp->rcv_nxt - tcp->copied_seq;
+	__u64 read = tcp->bytes_received - waiting;
+	unsigned long flags = tcp->inet_conn.icsk_inet.sk.__sk_common.skc_flags;
+
+	return read - (!waiting && flags & (1UL << SOCK_DONE_BIT));
+}
+
+/* 6.3. After each call that received. For TCP the bytes are counted below, splice included. */
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(sock_recv_length, struct sock *sk, int ret, int flags)
+{
+	struct socket_state *socket;
+
+	if (ret <= 0 || flags & (MSG_PEEK | MSG_ERRQUEUE))
+		return 0;
+	socket = state_of(sk);
+	if (!socket)
+		return 0;
+	claim(socket, bpf_get_current_task_btf(), CLAIM_RECV);
+	if (!stream_of(sk))
+		count_payload(socket, 0, ret);
+	return 0;
+}
+
+/* Whenever a reader has taken bytes off a TCP stream: recvmsg, splice or zero-copy receive. */
+SEC("tp_btf/tcp_rcv_space_adjust")
+int BPF_PROG(tcp_rcv_space_adjust, struct sock *sk)
+{
+	struct tcp_sock *tcp = stream_of(sk);
+	struct socket_state *socket = tcp ? state_of(sk) : 0;
+	__u64 read;
+
+	if (!socket)
+		return 0;
+	read = read_of_stream(tcp);
+	if (read <= socket->tcp_read)
+		return 0; /* a peek */
+	/* Without the lock it is a kernel user of the stream, in softirq. */
+	if (sk->sk_lock.owned)
+		claim(socket, bpf_get_current_task_btf(), CLAIM_RECV);
+	count_payload(socket, 0, read - socket->tcp_read);
+	socket->tcp_read = read;
+	return 0;
+}
+
+static __always_inline void count_retransmission(struct socket_state *socket)
+{
+	struct counters *counters;
+	struct connection *row;
+
+	if (!socket || !socket->slot)
+		return;
+	/* It has just gone through egress, under the socket's lock. */
+	counters = counters_for(socket, socket->ifindex, socket->ip_version);
+	if (counters) {
+		add(counters->retransmitted_bytes, socket->last_bytes);
+		add(counters->retransmitted_packets, socket->last_packets);
+	}
+	row = track_connections ? connection_at(socket->connection) : 0;
+	if (row) {
+		add(row->retransmitted_bytes, socket->last_bytes);
+		add(row->retransmitted_packets, socket->last_packets);
+	}
+}
+
+/* Data and SYN. Since 6.18 it fires for failed attempts too, with the error as third argument. */
+SEC("tp_btf/tcp_retransmit_skb")
+int tcp_retransmit_skb(__u64 *ctx)
+{
+	if (retransmit_tells_error && (int)ctx[2])
+		return 0;
+	count_retransmission(state_of((struct sock *)ctx[0]));
+	return 0;
+}
+
+/* SYN-ACK, on the listener. */
+SEC("tp_btf/tcp_retransmit_synack")
+int BPF_PROG(tcp_retransmit_synack, const struct sock *sk, const struct request_sock *request)
+{
+	count_retransmission(state_of(sk));
+	return 0;
+}
+
+/* Only with connections. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(inet_sock_set_state, const struct sock *sk, int before, int after)
+{
+	struct socket_state *socket = state_of(sk);
+	struct connection *row = socket ? connection_at(socket->connection) : 0;
+
+	if (!row)
+		return 0;
+	row->tcp_state = after;
+	if (after == TCP_CLOSE && !row->closed_ns)
+		row->closed_ns = bpf_ktime_get_boot_ns();
+	return 0;
+}
+
+/* Only with connections. TCP goes on after it, with its FIN; others end here. */
+SEC("cgroup/sock_release")
+int sock_release(struct bpf_sock *sk)
+{
+	struct socket_state *socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
+	struct connection *row = socket ? connection_at(socket->connection) : 0;
+
+	if (row && sk->protocol != IPPROTO_TCP && !row->closed_ns)
+		row->closed_ns = bpf_ktime_get_boot_ns();
+	return 1;
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct *child)
+{
+	__u32 parent_tgid = parent->tgid, child_tgid = child->tgid;
+	__u32 *tree = bpf_map_lookup_elem(&trees, &parent_tgid);
+
+	if (!tree || child_tgid == parent_tgid)
+		return 0;
+	__u32 number = *tree;
+	if (bpf_map_update_elem(&trees, &child_tgid, &number, BPF_ANY))
+		note_limit(tree_full);
+	return 0;
+}
+
+/* A process that uses the network already takes on another name. */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	struct process_key key = { .start = task->group_leader->start_boottime,
+				   .tgid = task->tgid };
+	struct process *process = bpf_map_lookup_elem(&processes, &key);
+
+	if (!process)
+		return 0;
+	read_identity(process, task);
+	read_command(process, task);
+	tell(EVENT_PROCESS, key.tgid, key.start, 0, 0, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+/* Fires for each thread; the process ends with the last one. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(sched_process_exit, struct task_struct *task)
+{
+	struct process_key key = { .start = task->group_leader->start_boottime,
+				   .tgid = task->tgid };
+	struct process *process;
+
+	if (task->signal->live.counter)
+		return 0;
+	bpf_map_delete_elem(&trees, &key.tgid);
+	process = bpf_map_lookup_elem(&processes, &key);
+	if (!process)
+		return 0;
+	read_comm(process, task->group_leader);
+	process->exit_ns = bpf_ktime_get_boot_ns();
+	tell(EVENT_EXIT, key.tgid, key.start, 0, 0, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+/* 5.11. Claims the sockets that are open, once, when every other hook is in place. */
+SEC("iter/task_file")
+int prime(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct socket_state *socket;
+	struct tcp_sock *tcp;
+	struct socket *opened;
+	struct sock *sk;
+	__u64 start;
+	__u16 family;
+
+	if (!file || !task)
+		return 0;
+	opened = bpf_sock_from_file(file);
+	if (!opened)
+		return 0;
+	sk = opened->sk;
+	if (!sk)
+		return 0;
+	family = sk->__sk_common.skc_family;
+	if (family != AF_INET && family != AF_INET6)
+		return 0;
+	socket = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!socket) {
+		note_limit(storage_failures);
+		return 0;
+	}
+	if (socket->owner_tgid)
+		return 0; /* the first holder, or somebody who has moved bytes since */
+	start = task->group_leader->start_boottime;
+	socket->netns = sk->__sk_common.skc_net.net->ns.inum;
+	socket->protocol = sk->sk_protocol;
+	socket->flags = SOCKET_KNOWN | SOCKET_PROVISIONAL;
+	tcp = stream_of(sk);
+	if (tcp)
+		socket->tcp_read = read_of_stream(tcp); /* what was read before is not ours */
+	remember(task, start, task->tgid, false);
+	hand_over(socket, start, task->tgid, true);
+	return 0;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * Who a process is, written down the first time that it touches a socket, in its own context, so
+ * that a process which lives a millisecond leaves its name, program and arguments behind.
+ */
+#ifndef NETPROCMON_PROCESS_H
+#define NETPROCMON_PROCESS_H
+
+static const struct process no_process = {};
+
+static __always_inline void tell(__u32 kind, __u32 tgid, __u64 start, __u64 cookie, __u32 netns,
+				 __u64 wakeup)
+{
+	struct event event = {
+		.kind = kind, .tgid = tgid, .start = start, .netns_cookie = cookie, .netns = netns,
+	};
+
+	if (bpf_ringbuf_output(&events, &event, sizeof(event), wakeup))
+		note_limit(events_lost);
+}
+
+/* The name is the leader's: threads may carry others. Byte by byte, as the verifier wants it. */
+static __always_inline void read_comm(struct process *process, struct task_struct *leader)
+{
+#pragma unroll
+	for (int i = 0; i < COMM_LEN; i++)
+		process->comm[i] = leader->comm[i];
+}
+
+/*
+ * Program and arguments from the process's own memory: argv lies between arg_start and arg_end,
+ * and the name that execve(2) was given lies right behind the environment (fs/binfmt_elf.c).
+ * Only for current. What is not resident is left to user space, which reads /proc.
+ */
+static __always_inline void read_command(struct process *process, struct task_struct *task)
+{
+	struct mm_struct *mm = task->mm;
+	unsigned long start, end;
+	long len;
+
+	process->exe_len = 0;
+	process->args_len = 0;
+	if (!mm)
+		return;
+	start = mm->arg_start;
+	end = mm->arg_end;
+	len = bpf_probe_read_user_str(process->exe, sizeof(process->exe), (void *)mm->env_end);
+	if (len > 1 && len <= EXE_LEN)
+		process->exe_len = len - 1;
+	if (end <= start)
+		return;
+	__u32 size = end - start > ARGS_LEN ? ARGS_LEN : end - start;
+	barrier_var(size);
+	if (size > ARGS_LEN)
+		return;
+	if (!bpf_probe_read_user(process->args, size, (void *)start))
+		process->args_len = size;
+}
+
+static __always_inline void read_identity(struct process *process, struct task_struct *task)
+{
+	struct task_struct *leader = task->group_leader;
+	__u32 tgid = task->tgid, *tree = bpf_map_lookup_elem(&trees, &tgid);
+
+	read_comm(process, leader);
+	process->ppid = leader->real_parent->tgid;
+	process->uid = leader->real_cred->uid.val;
+	process->cgroup = leader->cgroups->dfl_cgrp->kn->id;
+	process->netns = task->nsproxy ? task->nsproxy->net_ns->ns.inum : 0;
+	process->tree = tree ? *tree : 0;
+}
+
+/* Makes sure that the process is in the table. `current` says whether its memory can be read. */
+static __noinline int remember(struct task_struct *task, __u64 start, __u32 tgid, bool current)
+{
+	struct process_key key = { .start = start, .tgid = tgid };
+	struct process *process = bpf_map_lookup_elem(&processes, &key);
+
+	if (process)
+		return 0;
+	if (bpf_map_update_elem(&processes, &key, &no_process, BPF_NOEXIST)) {
+		note_limit(processes_full);
+		return 0;
+	}
+	process = bpf_map_lookup_elem(&processes, &key);
+	if (!process)
+		return 0;
+	read_identity(process, task);
+	if (current)
+		read_command(process, task);
+	tell(EVENT_PROCESS, tgid, start, 0, 0, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+#endif

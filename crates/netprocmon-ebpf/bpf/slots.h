@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * Slots: where bytes are counted. A key (owner, interface, protocol, IP version) has one slot; a
+ * socket remembers the slot it used last, so that a packet pays one array access and no hash.
+ *
+ * User space takes slots of ended processes back. It raises the generation in the counters first,
+ * so a socket that still remembers the slot sees that it is not its own any more.
+ */
+#ifndef NETPROCMON_SLOTS_H
+#define NETPROCMON_SLOTS_H
+
+static __always_inline struct counters *slot_counters_of(__u32 slot)
+{
+	__u32 stripe = bpf_get_smp_processor_id() & ((1U << stripe_shift) - 1);
+	__u32 at = (slot << stripe_shift) | stripe;
+
+	return bpf_map_lookup_elem(&slot_counters, &at);
+}
+
+static __always_inline __u64 slot_reference(__u32 slot)
+{
+	struct counters *counters = slot_counters_of(slot);
+
+	return counters ? ((__u64)counters->generation << 32) | slot : 0;
+}
+
+static __always_inline __u32 slot_allocate(__u32 limit)
+{
+	struct state *st = the_state();
+	__u32 slot;
+
+	if (!bpf_map_pop_elem(&free_slots, &slot))
+		return slot;
+	if (!st || st->next_slot >= limit)
+		return 0;
+	slot = __sync_fetch_and_add(&st->next_slot, 1);
+	return slot < limit ? slot : 0;
+}
+
+/* The slot of a key, new or old; 0 when the table is full. */
+static __always_inline __u64 slot_of_key(struct slot_key *key, __u32 limit)
+{
+	__u32 *known = bpf_map_lookup_elem(&slot_index, key);
+	struct slot_record *record;
+	__u32 slot;
+
+	if (known)
+		return slot_reference(*known);
+	slot = slot_allocate(limit);
+	if (!slot)
+		return 0;
+	record = bpf_map_lookup_elem(&slot_records, &slot);
+	if (!record)
+		return 0;
+	record->key = *key;
+	if (bpf_map_update_elem(&slot_index, key, &slot, BPF_NOEXIST)) {
+		/* Another CPU was faster, or the table is full after all. */
+		bpf_map_push_elem(&free_slots, &slot, BPF_ANY);
+		known = bpf_map_lookup_elem(&slot_index, key);
+		return known ? slot_reference(*known) : 0;
+	}
+	__sync_lock_test_and_set(&record->in_use, 1);
+	return slot_reference(slot);
+}
+
+/*
+ * The slot of a socket's present owner on an interface. A full table takes the name from the
+ * bytes, never the bytes: they go to the interface's `capacity` row, at worst to slot 0.
+ */
+static __noinline __u64 slot_of_socket(struct socket_state *socket, __u32 ifindex, __u32 version)
+{
+	struct slot_key key = {
+		.start = socket->owner_start,
+		.tgid = socket->owner_tgid,
+		.ifindex = ifindex,
+		.netns = socket->netns,
+		.protocol = socket->protocol,
+		.ip_version = version,
+		.reason = socket->owner_tgid ? REASON_NONE : socket->reason,
+	};
+	__u64 slot = slot_of_key(&key, key.tgid ? max_slots - RESERVED_SLOTS : max_slots);
+
+	if (!slot) {
+		note_limit(slots_full);
+		key.start = 0;
+		key.tgid = 0;
+		key.reason = REASON_CAPACITY;
+		slot = slot_of_key(&key, max_slots);
+	}
+	return slot;
+}
+
+/* Makes `slot` the one that the socket's next packets are counted in. */
+static __always_inline void use_slot(struct socket_state *socket, __u64 slot, __u32 ifindex,
+				     __u32 version)
+{
+	socket->pending_rx_bytes = 0;
+	socket->pending_rx_packets = 0;
+	socket->pending_tx_bytes = 0;
+	socket->pending_tx_packets = 0;
+	socket->ifindex = ifindex;
+	socket->ip_version = version;
+	socket->slot = slot;
+}
+
+/* The counters for a packet of this socket. */
+static __always_inline struct counters *counters_for(struct socket_state *socket, __u32 ifindex,
+						     __u32 version)
+{
+	__u64 slot = socket->slot;
+	struct counters *counters;
+
+	if (slot && socket->ifindex == ifindex && socket->ip_version == version) {
+		counters = slot_counters_of((__u32)slot);
+		if (counters && counters->generation == (__u32)(slot >> 32))
+			return counters;
+	}
+	slot = slot_of_socket(socket, ifindex, version);
+	use_slot(socket, slot, ifindex, version);
+	return slot_counters_of((__u32)slot);
+}
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * The state of a socket that no hook in process context has seen: a connection that nobody has
+ * accepted yet, a socket older than the monitor, one of the kernel's own.
+ */
+#ifndef NETPROCMON_SOCKET_H
+#define NETPROCMON_SOCKET_H
+
+/* What came in by a listener belongs, provisionally, to whoever owns the listener. */
+static __always_inline void inherit_from_listener(struct __sk_buff *skb,
+						  struct socket_state *socket)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct bpf_sock_tuple tuple = {};
+	struct socket_state *listening;
+	struct bpf_sock *listener;
+	__u32 size;
+	__u8 *ip = data;
+
+	/* The remote end is left out of the tuple, so that only a listener can match. */
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		__u32 at = 20;
+
+		if ((void *)(ip + 24) > end || (ip[0] & 15) != 5)
+			return;
+		__builtin_memcpy(&tuple.ipv4.daddr, ip + 16, 4);
+		__builtin_memcpy(&tuple.ipv4.dport, ip + at + 2, 2);
+		size = sizeof(tuple.ipv4);
+	} else {
+		if ((void *)(ip + 44) > end)
+			return;
+		__builtin_memcpy(tuple.ipv6.daddr, ip + 24, 16);
+		__builtin_memcpy(&tuple.ipv6.dport, ip + 42, 2);
+		size = sizeof(tuple.ipv6);
+	}
+	listener = bpf_sk_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	if (!listener)
+		return;
+	if (listener->state == TCP_LISTEN) {
+		listening = bpf_sk_storage_get(&sockets, listener, 0, 0);
+		if (listening && listening->owner_tgid) {
+			socket->owner_start = listening->owner_start;
+			socket->owner_tgid = listening->owner_tgid;
+			socket->flags |= SOCKET_INCOMING;
+		}
+	}
+	bpf_sk_release(listener);
+}
+
+/* First sight of a socket on the packet path. */
+static __noinline int meet(struct __sk_buff *skb, struct socket_state *socket, bool ingress)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct state *st = the_state();
+	struct tcp_sock *tcp;
+
+	if (!sk)
+		return 0;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk)
+		return 0;
+	socket->protocol = sk->protocol;
+	socket->flags |= SOCKET_KNOWN;
+	tcp = sk->protocol == IPPROTO_TCP && sk->type == SOCK_STREAM ? bpf_skc_to_tcp_sock(sk) : 0;
+	if (tcp) {
+		struct sock *base = &tcp->inet_conn.icsk_inet.sk;
+		struct socket *file_end = base->sk_socket;
+
+		socket->netns = base->__sk_common.skc_net.net->ns.inum;
+		if (file_end && !file_end->file) {
+			socket->flags |= SOCKET_KERNEL;
+			socket->reason = REASON_KERNEL;
+			return 0;
+		}
+		socket->flags |= SOCKET_PROVISIONAL;
+		socket->reason = REASON_BEFORE_START;
+		/* Older than the monitor, or accepted: then there is a listener. */
+		if (ingress)
+			inherit_from_listener(skb, socket);
+		return 0;
+	}
+	if (has_netns_cookie) {
+		__u64 cookie = bpf_get_netns_cookie(skb);
+		__u32 *netns = bpf_map_lookup_elem(&namespaces, &cookie);
+
+		socket->netns = netns ? *netns : 0;
+	}
+	if (sk->protocol == IPPROTO_TCP) {
+		/* The control socket that answers for time-wait and for closed ports. */
+		socket->flags |= SOCKET_KERNEL;
+		socket->reason = REASON_NO_SOCKET;
+	} else if (st && st->primed) {
+		/* User sockets are met when they are made, or were met by the iterator. */
+		socket->flags |= SOCKET_KERNEL;
+		socket->reason = REASON_KERNEL;
+	} else {
+		socket->flags |= SOCKET_PROVISIONAL;
+		socket->reason = REASON_BEFORE_START;
+	}
+	return 0;
+}
+
+/* The kernel's ICMP sockets answer echoes, and tell of ports that nobody listens on. */
+static __always_inline void tell_icmp_apart(struct __sk_buff *skb, struct socket_state *socket,
+					    __u32 version)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	__u32 at = ip_header(data, end, version, socket->protocol);
+	__u8 *type = data + at, reason = REASON_KERNEL;
+
+	if (at > 300 || (void *)(type + 1) > end)
+		return;
+	/* Destination unreachable: RFC 792, RFC 4443. */
+	if (*type == (version == 4 ? 3 : 1))
+		reason = REASON_NO_SOCKET;
+	if (reason != socket->reason) {
+		socket->reason = reason;
+		socket->slot = 0;
+	}
+}
+
+#endif

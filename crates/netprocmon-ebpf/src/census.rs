@@ -1,0 +1,202 @@
+//! The processes that use the network: from the kernel's table of them to the model's facts.
+//!
+//! The kernel side writes a process down when it first touches a socket. That record has
+//! everything a process can leave behind in a millisecond; where the process still lives, `/proc`
+//! adds what is longer than the record (arguments) or resolved (the program's real path).
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use aya::Ebpf;
+use aya::maps::{HashMap, MapData};
+use netprocmon_host::{BootClock, cgroup, process, user};
+use netprocmon_model::{NetnsId, Pid, Process, ProcessId};
+
+use crate::abi::{ProcessKey, ProcessRecord};
+use crate::books::typed;
+use crate::error::EbpfError;
+
+pub(crate) struct Census {
+    table: HashMap<MapData, ProcessKey, ProcessRecord>,
+    known: BTreeMap<ProcessKey, Known>,
+    cgroup_root: OwnedFd,
+    cgroups: BTreeMap<u64, Option<Arc<str>>>,
+    clock: BootClock,
+    /// Number of a followed tree -> pid of its root.
+    trees: BTreeMap<u32, Pid>,
+}
+
+struct Known {
+    facts: Arc<Process>,
+    ended: bool,
+}
+
+impl Census {
+    pub(crate) fn new(ebpf: &mut Ebpf, cgroup_root: OwnedFd) -> Result<Self, EbpfError> {
+        Ok(Self {
+            table: typed(ebpf, "processes", HashMap::try_from)?,
+            known: BTreeMap::new(),
+            cgroup_root,
+            cgroups: BTreeMap::new(),
+            clock: BootClock::new(),
+            trees: BTreeMap::new(),
+        })
+    }
+
+    /// The model's identity of a process of the kernel's: the start in the resolution of `/proc`,
+    /// so that both name the same process alike.
+    pub(crate) fn id(key: ProcessKey) -> ProcessId {
+        let start_boottime = process::ns_from_ticks(process::ticks_from_ns(key.start));
+        ProcessId { pid: Pid(key.tgid), start_boottime }
+    }
+
+    pub(crate) fn clock(&self) -> BootClock {
+        self.clock
+    }
+
+    /// From now on, members of tree `number` are shown to belong to `root`.
+    pub(crate) fn name_tree(&mut self, number: u32, root: Pid) {
+        self.trees.insert(number, root);
+    }
+
+    pub(crate) fn knows(&self, key: ProcessKey) -> bool {
+        self.known.contains_key(&key)
+    }
+
+    /// Whether the process has ended, as far as it has been told. One that nobody knows has.
+    pub(crate) fn has_ended(&self, key: ProcessKey) -> bool {
+        self.known.get(&key).is_none_or(|known| known.ended)
+    }
+
+    /// Reads the record of a process, new or changed. `None` when there is none any more.
+    pub(crate) fn learn(&mut self, key: ProcessKey) -> Option<Arc<Process>> {
+        let facts = match self.table.get(&key, 0) {
+            Ok(record) => self.facts(key, &record),
+            // The table was full when it came: what lives can still be asked.
+            Err(_) => living(key, &self.clock)?,
+        };
+        let ended = facts.exited.is_some();
+        let facts = Arc::new(facts);
+        self.known.insert(key, Known { facts: Arc::clone(&facts), ended });
+        Some(facts)
+    }
+
+    /// Processes thought to live whose records say otherwise; for when events were lost.
+    pub(crate) fn newly_ended(&self) -> Vec<ProcessKey> {
+        let living = self.known.iter().filter(|(_, known)| !known.ended);
+        let ended = living.filter(|(key, _)| {
+            self.table.get(key, 0).is_ok_and(|record| record.exit_ns != 0)
+                || (self.table.get(key, 0).is_err() && process::start_ticks(Pid(key.tgid)).is_none())
+        });
+        ended.map(|(key, _)| *key).collect()
+    }
+
+    /// Forgets an ended process, here and in the kernel.
+    pub(crate) fn forget(&mut self, key: ProcessKey) {
+        self.known.remove(&key);
+        // Already gone is as good.
+        let _ = self.table.remove(&key);
+    }
+
+    /// Ended processes, for those among them that never had a byte counted.
+    pub(crate) fn ended(&self) -> impl Iterator<Item = ProcessKey> + '_ {
+        self.known.iter().filter(|(_, known)| known.ended).map(|(key, _)| *key)
+    }
+
+    fn facts(&mut self, key: ProcessKey, record: &ProcessRecord) -> Process {
+        let id = Self::id(key);
+        let before = self.known.get(&key).map(|known| Arc::clone(&known.facts));
+        let lives = (record.exit_ns == 0).then(|| living(key, &self.clock)).flatten();
+        let better = lives.as_ref().or(before.as_deref());
+        let args = arguments(&record.args[..bounded(record.args_len, record.args.len())]);
+        let text = |bytes: &[u8]| -> Arc<str> { String::from_utf8_lossy(bytes).into() };
+        let executed = &record.exe[..bounded(record.exe_len, record.exe.len())];
+        Process {
+            started: Some(self.clock.timestamp(id.start_boottime)),
+            ppid: better.and_then(|facts| facts.ppid).or(Some(Pid(record.ppid))),
+            exe: better
+                .and_then(|facts| facts.exe.clone())
+                .or_else(|| program(&text(executed), args.as_deref())),
+            command: better.and_then(|facts| facts.command.clone()).or(args),
+            uid: Some(record.uid),
+            user: user::name(record.uid),
+            cgroup: better
+                .and_then(|facts| facts.cgroup.clone())
+                .or_else(|| self.cgroup_path(record.cgroup)),
+            netns: (record.netns != 0).then_some(NetnsId(record.netns)),
+            exited: (record.exit_ns != 0).then(|| self.clock.timestamp(record.exit_ns)),
+            tree: self.trees.get(&record.tree).copied(),
+            ..Process::new(id, &text(until_nul(&record.comm)))
+        }
+    }
+
+    fn cgroup_path(&mut self, id: u64) -> Option<Arc<str>> {
+        use std::os::fd::AsFd as _;
+        let root = self.cgroup_root.as_fd();
+        let look = || cgroup::path_of_id(root, id).map(Into::into);
+        self.cgroups.entry(id).or_insert_with(look).clone()
+    }
+}
+
+/// What `/proc` says, when the pid is still this process.
+fn living(key: ProcessKey, clock: &BootClock) -> Option<Process> {
+    let facts = process::read_with(Pid(key.tgid), clock)?;
+    (facts.id == Census::id(key)).then_some(facts)
+}
+
+fn bounded(len: u32, most: usize) -> usize {
+    usize::try_from(len).unwrap_or(most).min(most)
+}
+
+fn until_nul(bytes: &[u8]) -> &[u8] {
+    bytes.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
+/// Arguments, each ended by a NUL, the last perhaps cut. `None` where none could be read.
+fn arguments(bytes: &[u8]) -> Option<Arc<[Arc<str>]>> {
+    (!bytes.is_empty()).then_some(())?;
+    let bytes = bytes.strip_suffix(b"\0").unwrap_or(bytes);
+    let one = |argument: &[u8]| -> Arc<str> { String::from_utf8_lossy(argument).into() };
+    Some(bytes.split(|&byte| byte == 0).map(one).collect())
+}
+
+/// The program file of a process that is gone: what execve(2) was given; but a script is given
+/// there too, and then the kernel has put the interpreter in front of the arguments.
+fn program(executed: &str, args: Option<&[Arc<str>]>) -> Option<Arc<str>> {
+    (!executed.is_empty()).then_some(())?;
+    if let Some([interpreter, rest @ ..]) = args
+        && interpreter.starts_with('/')
+        && **interpreter != *executed
+        && rest.iter().any(|argument| **argument == *executed)
+    {
+        return Some(Arc::clone(interpreter));
+    }
+    Some(executed.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_keep_empty_ones_and_survive_bad_bytes() {
+        assert_eq!(arguments(b""), None);
+        let args = arguments(b"curl\0\0-s\xff\0").unwrap();
+        assert_eq!(args.iter().map(|a| &**a).collect::<Vec<_>>(), ["curl", "", "-s\u{fffd}"]);
+    }
+
+    #[test]
+    fn the_program_of_a_script_is_its_interpreter() {
+        let args = arguments(b"/bin/sh\0/tmp/deploy.sh\0now\0");
+        assert_eq!(program("/tmp/deploy.sh", args.as_deref()).as_deref(), Some("/bin/sh"));
+        let args = arguments(b"curl\0-s\0");
+        assert_eq!(program("/usr/bin/curl", args.as_deref()).as_deref(), Some("/usr/bin/curl"));
+        assert_eq!(program("", args.as_deref()), None);
+    }
+
+    #[test]
+    fn a_length_beyond_the_record_is_cut() {
+        assert_eq!(bounded(u32::MAX, 512), 512);
+    }
+}

@@ -1,0 +1,219 @@
+//! Loads the committed object, sizes its maps, and attaches each program on its own.
+//!
+//! Needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN (or root), BTF, and the root of cgroup v2, which is
+//! mounted privately where nobody has mounted it. Everything is held by descriptors: when the
+//! process ends, however it ends, the kernel takes all of it down.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use aya::programs::{
+    BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, CgroupSockAddr,
+    Iter, ProgramError,
+};
+use aya::{Btf, Ebpf, EbpfLoader};
+use netprocmon_host::cgroup;
+use netprocmon_model::Degradation;
+
+use crate::capacity::Sizes;
+use crate::error::{EbpfError, EbpfErrorKind};
+use crate::hooks::{HOOKS, Hook, Place, Without};
+
+/// What `cargo xtask bpf` makes of `bpf/netprocmon.bpf.c`.
+pub(crate) static OBJECT: &[u8] =
+    aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/bpf/netprocmon.bpf.o"));
+
+/// Programs in the kernel, hooks in place.
+pub(crate) struct Attached {
+    pub(crate) ebpf: Ebpf,
+    pub(crate) cgroup_root: OwnedFd,
+    pub(crate) degradations: Vec<Degradation>,
+}
+
+/// What differs between kernels inside a program; found out by loading.
+#[derive(Clone, Copy, Debug)]
+struct Variant {
+    /// `bpf_get_netns_cookie` in `cgroup_skb` (6.15).
+    netns_cookie: bool,
+    /// The third argument of `tcp_retransmit_skb` (6.18).
+    retransmit_error: bool,
+}
+
+/// Loads and attaches everything but the iterator, which [`prime`] runs.
+pub(crate) fn attach(sizes: Sizes, with_connections: bool) -> Result<Attached, EbpfError> {
+    raise_memlock_limit();
+    let btf = Btf::from_sys_fs().map_err(|error| {
+        EbpfError::from_source("read the kernel's type information, /sys/kernel/btf/vmlinux", error)
+            .with_remedy("run a kernel built with CONFIG_DEBUG_INFO_BTF=y; those of the current distributions are")
+    })?;
+    let (cgroup_root, hidden_root) = open_cgroup_root()?;
+    let mut variant = Variant { netns_cookie: true, retransmit_error: true };
+    loop {
+        let mut ebpf = load_object(&btf, sizes, with_connections, variant)?;
+        let mut degradations: Vec<_> = hidden_root.clone().into_iter().collect();
+        let mut other = None;
+        for hook in HOOKS.iter().filter(|hook| with_connections || !hook.for_connections) {
+            match place(&mut ebpf, hook, &btf, cgroup_root.as_fd()) {
+                Ok(()) => {}
+                Err(error) => match hook.program {
+                    // The egress and ingress programs share the look at the cookie.
+                    "ingress" | "egress" if variant.netns_cookie => {
+                        other = Some(Variant { netns_cookie: false, ..variant });
+                    }
+                    "tcp_retransmit_skb" if variant.retransmit_error => {
+                        other = Some(Variant { retransmit_error: false, ..variant });
+                    }
+                    _ => degradations.push(refused(hook, error)?),
+                },
+            }
+            if other.is_some() {
+                break;
+            }
+        }
+        match other {
+            Some(next) => variant = next,
+            None => return Ok(Attached { ebpf, cgroup_root, degradations }),
+        }
+    }
+}
+
+/// Runs the iterator over open files: claims the sockets that are open. `Ok(false)` where the
+/// kernel has no such iterator.
+pub(crate) fn prime(ebpf: &mut Ebpf) -> Result<bool, EbpfError> {
+    let Some(iter) = program::<Iter>(ebpf, "prime").filter(|iter| iter.fd().is_ok()) else {
+        return Ok(false);
+    };
+    let failed = |error| EbpfError::from_source("walk the open sockets", error);
+    let link = iter.attach().and_then(|id| iter.take_link(id)).map_err(failed)?;
+    let mut walk = link
+        .into_file()
+        .map_err(|error| EbpfError::from_source("walk the open sockets", error))?;
+    // It prints nothing; reading it to its end is what makes it walk.
+    io::copy(&mut walk.by_ref(), &mut io::sink())
+        .map_err(|error| EbpfError::from_source("walk the open sockets", error))?;
+    Ok(true)
+}
+
+fn load_object(
+    btf: &Btf,
+    sizes: Sizes,
+    with_connections: bool,
+    variant: Variant,
+) -> Result<Ebpf, EbpfError> {
+    let connections = sizes.connections;
+    EbpfLoader::new()
+        .btf(Some(btf))
+        .override_global("stripe_shift", &sizes.stripe_shift, true)
+        .override_global("max_slots", &sizes.slots, true)
+        .override_global("max_connections", &connections, true)
+        .override_global("track_connections", &u8::from(with_connections), true)
+        .override_global("has_netns_cookie", &u8::from(variant.netns_cookie), true)
+        .override_global("retransmit_tells_error", &u8::from(variant.retransmit_error), true)
+        .map_max_entries("slot_index", sizes.slots)
+        .map_max_entries("slot_records", sizes.slots)
+        .map_max_entries("slot_counters", sizes.slots << sizes.stripe_shift)
+        .map_max_entries("free_slots", sizes.slots)
+        .map_max_entries("connections", connections)
+        .map_max_entries("free_connections", connections)
+        .map_max_entries("peers", connections)
+        .map_max_entries("processes", sizes.processes)
+        .map_max_entries("trees", sizes.processes)
+        .map_max_entries("events", sizes.ring_bytes)
+        .load(OBJECT)
+        .map_err(|error| EbpfError::from_source("create the kernel tables", error))
+}
+
+/// Loads one program and attaches it (the iterator is only loaded).
+fn place(
+    ebpf: &mut Ebpf,
+    hook: &Hook,
+    btf: &Btf,
+    root: BorrowedFd<'_>,
+) -> Result<(), ProgramError> {
+    // A bpf_link is always of the kind that leaves room for others; the flag is for the old way.
+    const MODE: CgroupAttachMode = CgroupAttachMode::Single;
+    let name = hook.program;
+    let missing = ProgramError::UnexpectedProgramType;
+    match hook.place {
+        Place::SkbEgress | Place::SkbIngress => {
+            let direction = match hook.place {
+                Place::SkbEgress => CgroupSkbAttachType::Egress,
+                _ => CgroupSkbAttachType::Ingress,
+            };
+            let program = program::<CgroupSkb>(ebpf, name).ok_or(missing)?;
+            program.load()?;
+            program.attach(root, direction, MODE).map(drop)
+        }
+        Place::CgroupSock => {
+            let program = program::<CgroupSock>(ebpf, name).ok_or(missing)?;
+            program.load()?;
+            program.attach(root, MODE).map(drop)
+        }
+        Place::CgroupSockAddr => {
+            let program = program::<CgroupSockAddr>(ebpf, name).ok_or(missing)?;
+            program.load()?;
+            program.attach(root, MODE).map(drop)
+        }
+        Place::Tracepoint => {
+            let program = program::<BtfTracePoint>(ebpf, name).ok_or(missing)?;
+            program.load(name, btf)?;
+            program.attach().map(drop)
+        }
+        Place::Iterator(over) => program::<Iter>(ebpf, name).ok_or(missing)?.load(over, btf),
+    }
+}
+
+fn program<'a, T>(ebpf: &'a mut Ebpf, name: &str) -> Option<&'a mut T>
+where
+    &'a mut T: TryFrom<&'a mut aya::programs::Program>,
+{
+    ebpf.program_mut(name)?.try_into().ok()
+}
+
+fn refused(hook: &Hook, error: ProgramError) -> Result<Degradation, EbpfError> {
+    let operation = format!("attach {} to the kernel", hook.program);
+    let error = EbpfError::from_source(operation, error);
+    match hook.without {
+        Without::Lose(lost) if error.kind() == EbpfErrorKind::Unsupported => {
+            Ok(hook.degradation(lost, &root_cause(&error)))
+        }
+        _ => Err(error),
+    }
+}
+
+/// The last cause, its first line: a verifier's log is not for the terminal.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string().lines().next().unwrap_or_default().chars().take(120).collect()
+}
+
+/// The root of cgroup v2, and what to say when it is not the host's.
+fn open_cgroup_root() -> Result<(OwnedFd, Option<Degradation>), EbpfError> {
+    let Some(path) = cgroup::mount_point() else {
+        return cgroup::mount_privately().map(|fd| (fd, None)).map_err(|error| {
+            EbpfError::from_source("mount cgroup v2", error)
+                .with_remedy("mount it: sudo mount -t cgroup2 none /sys/fs/cgroup/unified")
+        });
+    };
+    let root = File::open(&path)
+        .map_err(|error| EbpfError::from_source(format!("open {}", path.display()), error))?;
+    let hidden = (!cgroup::is_real_root(&path)).then(|| {
+        Degradation::new(
+            "cgroup_namespace",
+            "this is a container's own cgroup: only its processes are counted",
+        )
+        .with_remedy("start the container with --cgroupns=host --pid=host")
+    });
+    Ok((root.into(), hidden))
+}
+
+/// Before 5.11 maps count against RLIMIT_MEMLOCK. Where it cannot be raised it may not matter.
+fn raise_memlock_limit() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let unlimited = Rlimit { current: None, maximum: None };
+    let _ = setrlimit(Resource::Memlock, unlimited);
+}

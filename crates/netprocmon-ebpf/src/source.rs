@@ -1,0 +1,338 @@
+//! The source: starts everything, and turns what the kernel counted into observations.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::Ordering::{Relaxed, Release};
+
+use aya::maps::{HashMap, MapData, RingBuf};
+use netprocmon_host::netns;
+use netprocmon_model::{
+    Degradation, InterfaceId, IpVersion, NetnsId, Observation, Owner, Pid, Protocol, Reason,
+    TrafficKey,
+};
+
+use crate::abi::{
+    EVENT_EXIT, EVENT_NETNS, EVENT_PROCESS, Event, KernelState, ProcessKey, SlotKey,
+};
+use crate::books::{
+    Books, REASON_BEFORE_START, REASON_CAPACITY, REASON_NO_SOCKET, map_array, typed,
+};
+use crate::capacity::Capacity;
+use crate::census::Census;
+use crate::conversations::Conversations;
+use crate::error::EbpfError;
+use crate::loader;
+use crate::mapped::Mapped;
+
+/// What the source is asked to do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Count each connection too.
+    pub connections: bool,
+    /// Sizes of the kernel tables.
+    pub capacity: Capacity,
+}
+
+/// A namespace that was not known, and a process that lives in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewNamespace {
+    /// Which.
+    pub netns: NetnsId,
+    /// Whose `/proc/PID/ns/net` leads to it, while it lives.
+    pub member: Pid,
+}
+
+/// In-kernel counters of every socket of the host, running while this value lives.
+///
+/// Minimum: Linux 6.3 for everything, CAP_BPF + CAP_PERFMON + CAP_NET_ADMIN or root. Blind to what
+/// has no socket; what that is stands in the user guide.
+pub struct EbpfSource {
+    state: Mapped<KernelState>,
+    books: Books,
+    census: Census,
+    conversations: Option<Conversations>,
+    trees: HashMap<MapData, u32, u32>,
+    namespaces: HashMap<MapData, u64, u32>,
+    events: RingBuf<MapData>,
+    new_namespaces: Vec<NewNamespace>,
+    events_lost: u64,
+    limits: Limits,
+    degradations: Vec<Degradation>,
+    next_tree: u32,
+    /// Programs and links; dropped last, when nothing reads the tables any more.
+    _attached: aya::Ebpf,
+}
+
+/// Limits that were hit, as last reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Limits {
+    storage_failures: u64,
+    slots_full: u64,
+    connections_full: u64,
+    processes_full: u64,
+    tree_full: u64,
+}
+
+impl EbpfSource {
+    /// Loads, attaches, and claims the sockets that are open. Counting runs when it returns.
+    pub fn start(options: Options) -> Result<Self, EbpfError> {
+        let sizes = options.capacity.on_this_host(options.connections);
+        let loader::Attached { mut ebpf, cgroup_root, mut degradations } =
+            loader::attach(sizes, options.connections)?;
+        // SAFETY: one element of the layout in bpf/abi.h, all that changes atomic.
+        let state: Mapped<KernelState> = unsafe { map_array(&ebpf, "global", 1) }?;
+        let conversations = match options.connections {
+            true => Some(Conversations::new(&mut ebpf, sizes.connections)?),
+            false => None,
+        };
+        let mut source = Self {
+            books: Books::new(&mut ebpf, sizes)?,
+            census: Census::new(&mut ebpf, cgroup_root)?,
+            conversations,
+            trees: typed(&mut ebpf, "trees", HashMap::try_from)?,
+            namespaces: typed(&mut ebpf, "namespaces", HashMap::try_from)?,
+            events: typed(&mut ebpf, "events", RingBuf::try_from)?,
+            new_namespaces: Vec::new(),
+            events_lost: 0,
+            limits: Limits::default(),
+            degradations: Vec::new(),
+            next_tree: 1,
+            state,
+            _attached: ebpf,
+        };
+        source.open_books();
+        source.name_namespaces();
+        if loader::prime(&mut source._attached)? {
+            source.kernel(|state| state.primed.store(1, Release));
+        }
+        source.degradations.append(&mut degradations);
+        Ok(source)
+    }
+
+    /// What this source does not see here.
+    #[must_use]
+    pub fn degradations(&self) -> &[Degradation] {
+        &self.degradations
+    }
+
+    /// Hands over everything that was seen since the last call.
+    pub fn collect(&mut self, mut sink: impl FnMut(Observation)) {
+        self.drain_events(&mut sink);
+        self.read_books(&mut sink);
+        self.read_conversations(&mut sink);
+        self.let_go(&mut sink);
+        self.report_limits(&mut sink);
+    }
+
+    /// Namespaces that the kernel has told of since the last call of this.
+    pub fn take_new_namespaces(&mut self) -> Vec<NewNamespace> {
+        std::mem::take(&mut self.new_namespaces)
+    }
+
+    /// Takes the events that wait, without reading counters; for when the descriptor is readable.
+    pub fn drain_events(&mut self, sink: &mut impl FnMut(Observation)) {
+        while let Some(event) = self.events.next().and_then(|item| Event::from_bytes(&item)) {
+            let key = ProcessKey { start: event.start, tgid: event.tgid, unused: 0 };
+            match event.kind {
+                EVENT_PROCESS | EVENT_EXIT => learn(&mut self.census, key, sink),
+                EVENT_NETNS => self.new_namespaces.push(NewNamespace {
+                    netns: NetnsId(event.netns),
+                    member: Pid(event.tgid),
+                }),
+                _ => {} // of a later version of our own object: there is none
+            }
+        }
+        let lost = self.kernel(|state| state.events_lost.load(Relaxed)).unwrap_or_default();
+        if lost > self.events_lost {
+            sink(Observation::LostEvents(lost - self.events_lost));
+            self.events_lost = lost;
+            for key in self.census.newly_ended() {
+                learn(&mut self.census, key, sink);
+            }
+        }
+    }
+
+    /// Marks processes as members of a new followed tree; their children will belong to it too.
+    /// Answers with the tree's number.
+    pub fn open_tree(&mut self, members: &[Pid]) -> Result<u32, EbpfError> {
+        let number = self.next_tree;
+        self.next_tree += 1;
+        for member in members {
+            self.join_tree(number, *member)?;
+        }
+        Ok(number)
+    }
+
+    /// Adds a process to a followed tree.
+    pub fn join_tree(&mut self, number: u32, member: Pid) -> Result<(), EbpfError> {
+        let failed = |error| EbpfError::from_source(format!("follow process {member}"), error);
+        self.trees.insert(member.0, number, 0).map_err(failed)
+    }
+
+    /// Takes a process out of whatever tree it is in; its children stay.
+    pub fn leave_tree(&mut self, member: Pid) {
+        // Not in it is as good.
+        let _ = self.trees.remove(&member.0);
+    }
+
+    /// Shows members of tree `number` as belonging to `root`.
+    pub fn name_tree(&mut self, number: u32, root: Pid) {
+        self.census.name_tree(number, root);
+    }
+
+    /// The members of a followed tree that live.
+    #[must_use]
+    pub fn members_of_tree(&self, number: u32) -> Vec<Pid> {
+        let members = self.trees.iter().filter_map(Result::ok);
+        members.filter(|(_, tree)| *tree == number).map(|(pid, _)| Pid(pid)).collect()
+    }
+
+    fn kernel<T>(&self, look: impl FnOnce(&KernelState) -> T) -> Option<T> {
+        self.state.get(0).map(look)
+    }
+
+    /// The kernel side hands out no row 0.
+    fn open_books(&self) {
+        self.kernel(|state| {
+            state.next_slot.fetch_max(1, Release);
+            state.next_connection.fetch_max(1, Release);
+        });
+    }
+
+    /// Sockets that only tell their namespace's cookie need its inode number.
+    fn name_namespaces(&mut self) {
+        let all = netns::all();
+        for (netns, cookie) in all.iter().zip(netns::enter(&all, |_| netns::cookie())) {
+            if let Ok(Some(cookie)) = cookie {
+                // Full or gone: then it has no name, and that is all.
+                let _ = self.namespaces.insert(cookie, netns.id.0, 0);
+            }
+        }
+    }
+
+    fn read_books(&mut self, sink: &mut impl FnMut(Observation)) {
+        let Some(state) = self.state.get(0) else { return };
+        let census = &mut self.census;
+        let full = state.processes_full.load(Relaxed) != 0;
+        self.books.read(state, |key, delta| {
+            let owner = match key.owner() {
+                Some(process) => owner(census, process, full, sink),
+                None => Owner::Unattributed(reason(key.reason)),
+            };
+            sink(Observation::Traffic(traffic_key(owner, key), *delta));
+        });
+    }
+
+    fn read_conversations(&mut self, sink: &mut impl FnMut(Observation)) {
+        let (Some(state), Some(conversations)) = (self.state.get(0), &mut self.conversations)
+        else {
+            return;
+        };
+        let census = &self.census;
+        let owner = |start, tgid| {
+            let key = ProcessKey { start, tgid, unused: 0 };
+            match census.knows(key) {
+                true => Owner::Process(Census::id(key)),
+                false => Owner::Unattributed(Reason::Exited),
+            }
+        };
+        conversations.read(state, &census.clock(), owner, |reading| {
+            sink(Observation::Connection(Box::new(reading)));
+        });
+        conversations.reuse();
+    }
+
+    /// Lets go of processes that have ended and of whose sockets nothing is heard any more.
+    fn let_go(&mut self, sink: &mut impl FnMut(Observation)) {
+        let census = &self.census;
+        self.books.reuse(|key| census.has_ended(key));
+        let done: Vec<_> = census.ended().filter(|key| !self.books.has_slot(*key)).collect();
+        for key in done {
+            sink(Observation::Settled(Census::id(key)));
+            self.census.forget(key);
+        }
+    }
+
+    fn report_limits(&mut self, sink: &mut impl FnMut(Observation)) {
+        let Some(limits) = self.kernel(Limits::read) else { return };
+        if limits == self.limits {
+            return;
+        }
+        self.limits = limits;
+        self.degradations.retain(|degradation| degradation.code != "capacity");
+        self.degradations.extend(limits.degradations());
+        sink(Observation::LostEvents(0)); // a sign of life: the degradations have changed
+    }
+}
+
+impl AsFd for EbpfSource {
+    /// Readable when something waits that should not wait for the next interval.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.events.as_fd()
+    }
+}
+
+impl Limits {
+    fn read(state: &KernelState) -> Self {
+        Self {
+            storage_failures: state.storage_failures.load(Relaxed),
+            slots_full: state.slots_full.load(Relaxed),
+            connections_full: state.connections_full.load(Relaxed),
+            processes_full: state.processes_full.load(Relaxed),
+            tree_full: state.tree_full.load(Relaxed),
+        }
+    }
+
+    fn degradations(self) -> impl Iterator<Item = Degradation> {
+        let rows = [
+            (self.storage_failures, "packets of sockets without room for our state: they are under `capacity`", "raise net.core.optmem_max"),
+            (self.slots_full, "times no counter row was free: the bytes are under `capacity`", "raise --max-counters"),
+            (self.connections_full, "connections had no row: their bytes are counted, they are not listed", "raise --max-connections"),
+            (self.processes_full, "processes could not be written down: those that had ended have no name", "raise --max-processes"),
+            (self.tree_full, "processes of a followed tree could not be marked", "raise --max-processes"),
+        ];
+        rows.into_iter().filter(|(count, ..)| *count > 0).map(|(count, what, remedy)| {
+            Degradation::new("capacity", format!("{count} {what}")).with_remedy(remedy)
+        })
+    }
+}
+
+fn learn(census: &mut Census, key: ProcessKey, sink: &mut impl FnMut(Observation)) {
+    if let Some(facts) = census.learn(key) {
+        sink(Observation::Process(facts));
+    }
+}
+
+/// The owner of a slot, introduced first where nobody knows it yet.
+fn owner(
+    census: &mut Census,
+    key: ProcessKey,
+    table_was_full: bool,
+    sink: &mut impl FnMut(Observation),
+) -> Owner {
+    if !census.knows(key) {
+        learn(census, key, sink);
+    }
+    match (census.knows(key), table_was_full) {
+        (true, _) => Owner::Process(Census::id(key)),
+        (false, true) => Owner::Unattributed(Reason::Capacity),
+        (false, false) => Owner::Unattributed(Reason::Exited),
+    }
+}
+
+fn reason(code: u8) -> Reason {
+    match code {
+        REASON_BEFORE_START => Reason::BeforeStart,
+        REASON_NO_SOCKET => Reason::NoSocket,
+        REASON_CAPACITY => Reason::Capacity,
+        _ => Reason::Kernel,
+    }
+}
+
+fn traffic_key(owner: Owner, key: &SlotKey) -> TrafficKey {
+    TrafficKey {
+        owner,
+        interface: InterfaceId { netns: NetnsId(key.netns), index: key.ifindex },
+        protocol: Protocol(key.protocol),
+        ip_version: if key.ip_version == 6 { IpVersion::V6 } else { IpVersion::V4 },
+    }
+}
