@@ -81,7 +81,7 @@ pub fn path_of_id(mount: BorrowedFd<'_>, id: u64) -> Option<String> {
     Some(format!("/{}", relative.to_string_lossy()))
 }
 
-/// A kernfs file handle: `struct file_handle` (open_by_handle_at(2)) with the id as its body.
+/// A kernfs file handle: `struct file_handle` of `open_by_handle_at(2)` with the id as its body.
 #[repr(C)]
 struct KernfsHandle {
     bytes: u32,

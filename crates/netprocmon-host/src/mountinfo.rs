@@ -1,4 +1,4 @@
-//! `/proc/self/mountinfo` (proc_pid_mountinfo(5)), a line a mount. Pure but for [`read`].
+//! `/proc/self/mountinfo` (`proc_pid_mountinfo(5)`), a line a mount. Pure but for [`read`].
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -39,7 +39,7 @@ fn line(text: &[u8]) -> Option<Mount> {
 }
 
 /// Undoes the kernel's escapes of space, tab, newline, backslash and `#`: three octal digits each
-/// (`mangle_path`, fs/seq_file.c).
+/// (`mangle_path`, `fs/seq_file.c`).
 fn path(escaped: &[u8]) -> PathBuf {
     let mut bytes = Vec::with_capacity(escaped.len());
     let mut rest = escaped;

@@ -45,7 +45,7 @@ impl Netlink {
         Self::open(None) // NETLINK_ROUTE is protocol 0
     }
 
-    /// For sock_diag(7).
+    /// For `sock_diag(7)`.
     pub(crate) fn sock_diag() -> io::Result<Self> {
         Self::open(Some(rustix::net::netlink::SOCK_DIAG))
     }
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn flags_of_an_attribute_are_no_part_of_its_type() {
         let mut bytes = vec![5, 0];
-        bytes.extend((0x8000_u16 | 18).to_ne_bytes());
+        bytes.extend((0x8012_u16).to_ne_bytes());
         bytes.extend([9, 0, 0, 0]);
         assert_eq!(attributes(&bytes).collect::<Vec<_>>(), [(18, &[9][..])]);
     }

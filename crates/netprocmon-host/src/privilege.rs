@@ -112,7 +112,7 @@ pub fn kernel_release() -> String {
         .into_owned()
 }
 
-/// How much the kernel protects itself from root (kernel_lockdown(7)).
+/// How much the kernel protects itself from root (`kernel_lockdown(7)`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lockdown {
     /// Not at all.
@@ -141,6 +141,7 @@ fn lockdown_mode(text: &str) -> Option<Lockdown> {
 
 #[cfg(test)]
 mod tests {
+    use super::Capability::{Bpf, NetAdmin, NetRaw, Perfmon, SysAdmin};
     use super::*;
 
     #[test]
@@ -151,7 +152,6 @@ mod tests {
             .into_iter()
             .filter(|one| held.has(*one))
             .collect();
-        use Capability::{Bpf, NetAdmin, NetRaw, Perfmon, SysAdmin};
         assert_eq!(has, [NetAdmin, NetRaw, Perfmon, Bpf]);
         assert_eq!(
             held.missing(&[Bpf, SysAdmin]).collect::<Vec<_>>(),

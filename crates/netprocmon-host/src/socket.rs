@@ -1,9 +1,9 @@
 //! Sockets of the calling thread's network namespace, as the kernel lists them, and the processes
 //! that hold them.
 //!
-//! Dumps of `sock_diag` (sock_diag(7)) for TCP, UDP, UDP-Lite and raw sockets; where the kernel
+//! Dumps of `sock_diag` (`sock_diag(7)`) for TCP, UDP, UDP-Lite and raw sockets; where the kernel
 //! has no such dump (ICMP "ping" sockets; a module that is not there) the tables of
-//! `/proc/net` (proc_pid_net(5)), which say less. One look: what opens and closes between two
+//! `/proc/net` (`proc_pid_net(5)`), which say less. One look: what opens and closes between two
 //! looks is not seen. Needs no privilege for the list; to see the holders of other users' sockets,
 //! `CAP_SYS_PTRACE` and `CAP_DAC_READ_SEARCH`.
 

@@ -29,7 +29,7 @@
 //! the Ethernet header was pulled. Else both are counted in `veth_xmit`, with it.
 //!
 //! Not measured, from the sources: 802.1Q VLAN, ipvlan, netkit, geneve and gretap, bonds. Known to
-//! be wrong: WireGuard counts its own framing and padding, which no fixed header expresses; a veth
+//! be wrong: `wireguard` counts its own framing and padding, which no fixed header expresses; a veth
 //! with an XDP program polls whatever its features say; cards that count VLAN tags or checksums;
 //! drivers of virtual machines other than virtio that count buffers.
 
@@ -82,9 +82,10 @@ pub fn counting(interface: &Interface, own: &Offloads, peer: Option<&Offloads>) 
         // were merged by the host and how many by GRO here is not told; a host that merges at all
         // leaves little to merge.
         None if own.driver.as_deref() == Some("virtio_net") => {
-            let recv = match own.hardware_gro {
-                true => WholeBuffers::ALL,
-                false => WholeBuffers::NONE,
+            let recv = if own.hardware_gro {
+                WholeBuffers::ALL
+            } else {
+                WholeBuffers::NONE
             };
             Counting::new((ethernet, ethernet), sent, recv)
         }
@@ -109,9 +110,10 @@ fn veth(own: &Offloads, peer: Option<&Offloads>) -> Counting {
     let polls = |sender: &Offloads, receiver: &Offloads| receiver.gro && !sender.any_tso;
     let header = |polls| if polls { 0 } else { ETHERNET };
     let polled = polls(peer, own);
-    let recv = match polled {
-        true => peer.whole_buffers(), // merged after it was counted
-        false => WholeBuffers::ALL,   // the sockets see what was counted
+    let recv = if polled {
+        peer.whole_buffers() // merged after it was counted
+    } else {
+        WholeBuffers::ALL // the sockets see what was counted
     };
     Counting::new(
         (header(polls(own, peer)), header(polled)),

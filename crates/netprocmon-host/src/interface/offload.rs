@@ -15,6 +15,7 @@ use crate::HostError;
 
 /// What a device does with segmentation buffers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // a feature a field, as `ethtool -k` lists them
 pub struct Offloads {
     /// `tx-tcp-segmentation`: it takes IPv4 TCP buffers whole.
     pub tso4: bool,
@@ -42,6 +43,8 @@ const ETHTOOL_GFEATURES: u32 = 0x3a;
 const ETH_SS_FEATURES: u32 = 4;
 /// `ETH_GSTRING_LEN`.
 const NAME: usize = 32;
+/// The names of the feature bits: one table for all devices of a kernel.
+static NAMES: OnceLock<Vec<String>> = OnceLock::new();
 /// More feature bits than any kernel has (64 in 6.x, 73 in 7.x): a bound for what we allocate.
 const MOST_FEATURES: usize = 1024;
 
@@ -52,14 +55,11 @@ const MOST_FEATURES: usize = 1024;
 pub fn offloads(name: &str) -> io::Result<Offloads> {
     let device = Device::open(name)?;
     let fail = |error| io::Error::from(HostError::new("read the offload features of", name, error));
-    // One table of names for all devices of a kernel.
-    static NAMES: OnceLock<Vec<String>> = OnceLock::new();
-    let names = match NAMES.get() {
-        Some(names) => names,
-        None => {
-            let names = device.feature_names().map_err(fail)?;
-            NAMES.get_or_init(|| names)
-        }
+    let names = if let Some(names) = NAMES.get() {
+        names
+    } else {
+        let names = device.feature_names().map_err(fail)?;
+        NAMES.get_or_init(|| names)
     };
     let active = device.active_features(names.len()).map_err(fail)?;
     let mut offloads = from_features(names, &active);
@@ -149,11 +149,9 @@ impl Device {
     /// `struct ethtool_sset_info`, then `struct ethtool_gstrings`.
     fn feature_names(&self) -> io::Result<Vec<String>> {
         // cmd, reserved, sset_mask (u64), data[1]
-        let mut info = [ETHTOOL_GSSET_INFO, 0, 0, 0, 0];
         let mask = (1_u64 << ETH_SS_FEATURES).to_ne_bytes();
-        let [a, b, c, d, e, f, g, h] = mask;
-        info[2] = u32::from_ne_bytes([a, b, c, d]);
-        info[3] = u32::from_ne_bytes([e, f, g, h]);
+        let word = |at| crate::netlink::u32_at(&mask, at).unwrap_or_default();
+        let mut info = [ETHTOOL_GSSET_INFO, 0, word(0), word(4), 0];
         self.ask(&mut info)?;
         let count = (info[4] as usize).min(MOST_FEATURES);
         // cmd, string_set, len, data[len][32]

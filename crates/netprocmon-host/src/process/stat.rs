@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-/// What is used of `/proc/PID/stat` (proc_pid_stat(5)).
+/// What is used of `/proc/PID/stat` (`proc_pid_stat(5)`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stat {
     /// Field 2, raw bytes.

@@ -1,4 +1,4 @@
-//! `sock_diag` requests and answers (sock_diag(7), `<linux/inet_diag.h>`).
+//! `sock_diag` requests and answers (`sock_diag(7)`, `<linux/inet_diag.h>`).
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};

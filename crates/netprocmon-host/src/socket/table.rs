@@ -1,4 +1,4 @@
-//! The socket tables of `/proc/net` (proc_pid_net(5)), for what `sock_diag` does not list.
+//! The socket tables of `/proc/net` (`proc_pid_net(5)`), for what `sock_diag` does not list.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -44,8 +44,8 @@ fn line(dump: Dump, netns: NetnsId, text: &str) -> Option<Socket> {
         scope: 0,
     };
     Some(Socket {
-        uid,
         inode,
+        uid,
         ..ends.socket(dump.protocol, state, netns)
     })
 }
