@@ -1,0 +1,64 @@
+//! One file a command. Each takes a plan and gives the exit status.
+
+use std::fmt::Display;
+use std::io::{self, Write as _};
+
+use clap::CommandFactory as _;
+use netprocmon::Degradation;
+use netprocmon::text::escape;
+
+use crate::exit::Status;
+use crate::flags::typed::{Cli, Command};
+use crate::{json, render};
+
+mod completions;
+mod man;
+pub(crate) mod ports;
+mod ps;
+pub(crate) mod run;
+mod watch;
+
+/// Does what was typed.
+pub(crate) fn execute(typed: Cli) -> anyhow::Result<Status> {
+    match typed.command {
+        Some(Command::Run(typed)) => run::run(&typed.into()),
+        Some(Command::Watch(typed)) => watch::watch(&typed.into()),
+        Some(Command::Ps(typed)) => ps::ps(typed.into()),
+        Some(Command::Ports(typed)) => ports::ports(typed.into()),
+        Some(Command::Man(typed)) => man::man(&typed),
+        Some(Command::Completions(typed)) => completions::completions(typed.shell),
+        None => help(),
+    }
+}
+
+fn help() -> anyhow::Result<Status> {
+    let help = Cli::command().render_help();
+    let shown = if render::Terminal::of_stdout().style == render::Style::Coloured {
+        help.ansi().to_string()
+    } else {
+        help.to_string()
+    };
+    json::write_text(&mut io::stdout().lock(), shown.as_bytes())?;
+    Ok(Status::Success)
+}
+
+/// Says something on standard error that is not the command's output. Where that fails there is
+/// nobody left to tell.
+fn say(message: &impl Display) {
+    let message = message.to_string();
+    drop(writeln!(
+        io::stderr().lock(),
+        "netprocmon: {}",
+        escape(&message)
+    ));
+}
+
+/// Says what a look could not see, and what would mend it.
+fn say_degradations(degradations: &[Degradation]) {
+    for degradation in degradations {
+        match &degradation.remedy {
+            Some(remedy) => say(&format_args!("{}; {remedy}", degradation.message)),
+            None => say(&degradation.message),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! `netprocmon run`: counts a command and all its descendants, and reports when they have ended.
+//!
+//! In order: open the report's file, start counting, start the command; pass signals on while it
+//! runs; wait for descendants that outlive it, and a little for what the kernel still sends; report.
+//! What fails before the command is started ends with nothing started; what fails afterwards does
+//! not stop the command, it is told at the end.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use netprocmon::{Monitor, Pid, Retention};
+
+use crate::commands::say;
+use crate::exit::{self, Status};
+use crate::flags::meaning::{Connections, RunPlan};
+use crate::signals::{FORWARDED, Signals};
+
+mod budget;
+mod child;
+pub(crate) mod outcome;
+mod session;
+mod sink;
+
+use budget::Meter;
+use outcome::Outcome;
+use session::Session;
+use sink::Sink;
+
+/// How often the totals are read while a budget is watched.
+const BUDGET_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Runs and measures the command; the status is the command's own, or says that a budget was
+/// exceeded.
+pub(crate) fn run(plan: &RunPlan) -> anyhow::Result<Status> {
+    let sink = Sink::open(&plan.report)?;
+    let mut monitor = start(plan)?;
+    // Not earlier: until there is something to report, a signal may end this program as it is.
+    let signals = Signals::catch(FORWARDED).context("install signal handlers")?;
+
+    let (program, arguments) = child::program_of(plan)?;
+    let mut command = Command::new(program);
+    command.args(arguments);
+    let started = Instant::now();
+    let child = monitor
+        .spawn(&mut command)
+        .map_err(|error| child::not_started(program, &error))?;
+    let root = Pid(child.id());
+
+    let mut session = Session::new(plan, monitor, signals, child)?;
+    let ending = session.until_child_ends()?;
+    let wall = started.elapsed();
+    let still_running = session.until_tree_ends();
+    let snapshot = session.last_snapshot(!still_running.is_empty());
+    let (meter, trouble) = session.end();
+
+    let status = match &meter {
+        Some(meter) if meter.is_exceeded() => Status::BudgetExceeded,
+        _ => ending.status(),
+    };
+    if let Some(snapshot) = snapshot {
+        let outcome = Outcome {
+            command: &plan.command,
+            ending,
+            wall,
+            spent: meter.map(Meter::into_spent),
+            still_running,
+        };
+        let written = sink.write(&outcome::of_tree(&snapshot, root), &outcome);
+        if let Err(error) = written {
+            exit::report(&error);
+            return Ok(worse_of(status, Status::Failure));
+        }
+    }
+    if let Some(error) = trouble {
+        say(&"the measurement failed while the command ran; the command itself was left alone");
+        let error = anyhow::Error::new(error);
+        exit::report(&error);
+        return Ok(worse_of(status, exit::status_of(&error)));
+    }
+    Ok(status)
+}
+
+fn start(plan: &RunPlan) -> anyhow::Result<Monitor> {
+    let mut builder = Monitor::builder()
+        .retention(Retention::Keep)
+        .connections(plan.connections == Connections::Shown);
+    if plan.budget.is_some() {
+        builder = builder.interval(BUDGET_INTERVAL);
+    }
+    for interface in &plan.interfaces {
+        builder = builder.interface(interface);
+    }
+    Ok(builder.start()?)
+}
+
+/// A failed command's own status says more than ours does.
+fn worse_of(status: Status, ours: Status) -> Status {
+    if status.code() == 0 { ours } else { status }
+}

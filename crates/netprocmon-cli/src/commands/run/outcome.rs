@@ -1,0 +1,69 @@
+//! What a run came to: the tree's part of a snapshot, and the facts that stand beside it.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use netprocmon::{Pid, Snapshot};
+use serde::Serialize;
+
+pub(crate) use super::budget::{Limit, Spent};
+pub(crate) use super::child::Ending;
+
+/// Everything about a run that is not a counter.
+#[derive(Debug)]
+pub(crate) struct Outcome<'a> {
+    /// The program and its arguments.
+    pub(crate) command: &'a [OsString],
+    /// How it ended.
+    pub(crate) ending: Ending,
+    /// From its start to its end; descendants may have lived longer.
+    pub(crate) wall: Duration,
+    /// `None` without a budget.
+    pub(crate) spent: Option<Spent>,
+    /// Descendants that were not waited for.
+    pub(crate) still_running: Vec<Pid>,
+}
+
+/// The snapshot with nothing in its list and totals but the tree with this root.
+pub(crate) fn of_tree(snapshot: &Snapshot, root: Pid) -> Snapshot {
+    let mut tree = snapshot.clone();
+    tree.kind = "run";
+    tree.processes
+        .retain(|usage| usage.process.tree == Some(root));
+    tree.totals = tree.processes.iter().map(|usage| &usage.counters).sum();
+    tree
+}
+
+/// The contract's `run` object.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    snapshot: &'a Snapshot,
+    command: Vec<String>,
+    exit_status: Option<u8>,
+    signal: Option<u8>,
+    wall_seconds: f64,
+    budget: Option<&'a Spent>,
+    still_running: &'a [Pid],
+}
+
+/// A run as one JSON object. `tree` is what [`of_tree`] made; one of `exit_status` and `signal` is
+/// `null`.
+pub(crate) fn line<'a>(tree: &'a Snapshot, outcome: &'a Outcome<'_>) -> impl Serialize + 'a {
+    let (exit_status, signal) = match outcome.ending {
+        Ending::Exited(code) => (Some(code), None),
+        Ending::Signalled(number) => (None, Some(number)),
+    };
+    let words = outcome.command.iter();
+    Line {
+        snapshot: tree,
+        command: words
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect(),
+        exit_status,
+        signal,
+        wall_seconds: outcome.wall.as_secs_f64(),
+        budget: outcome.spent.as_ref(),
+        still_running: &outcome.still_running,
+    }
+}

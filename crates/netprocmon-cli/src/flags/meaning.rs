@@ -1,0 +1,155 @@
+//! What the flags mean: plain structs, each made from what was typed, with nothing left to decide.
+//!
+//! A command takes one of these and never looks at clap's types; a test makes one by hand.
+
+use netprocmon::Pid;
+
+use super::typed;
+
+mod run;
+mod watch;
+
+pub(crate) use run::{Budget, Descendants, Destination, OnExcess, Report, RunPlan};
+pub(crate) use watch::WatchPlan;
+
+/// How sizes are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Units {
+    pub(crate) prefix: Prefix,
+    pub(crate) quantity: Quantity,
+}
+
+/// Powers of 1024 or of 1000.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Prefix {
+    #[default]
+    Iec,
+    Si,
+}
+
+/// What a size is counted in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Quantity {
+    #[default]
+    Bytes,
+    Bits,
+}
+
+/// What goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+/// Whether connections are shown one by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Connections {
+    Hidden,
+    Shown,
+}
+
+/// What `ps` is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PsPlan {
+    pub(crate) format: Format,
+    pub(crate) connections: Connections,
+    pub(crate) units: Units,
+}
+
+/// What `ports` is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PortsPlan {
+    pub(crate) format: Format,
+    pub(crate) wanted: Wanted,
+}
+
+/// Which ports are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Those that something listens on or, for datagrams, is bound to.
+    Listening,
+    /// Every port in use.
+    All,
+    /// What matches either; `None` matches nothing. Connections too.
+    Either(Option<u16>, Option<Pid>),
+    /// Only what matches both.
+    Both(u16, Pid),
+}
+
+impl From<typed::Display> for Units {
+    fn from(typed: typed::Display) -> Self {
+        Self {
+            prefix: if typed.si { Prefix::Si } else { Prefix::Iec },
+            quantity: if typed.bits {
+                Quantity::Bits
+            } else {
+                Quantity::Bytes
+            },
+        }
+    }
+}
+
+impl From<typed::Ps> for PsPlan {
+    fn from(typed: typed::Ps) -> Self {
+        Self {
+            format: format(typed.json),
+            connections: connections(typed.connections),
+            units: typed.display.into(),
+        }
+    }
+}
+
+impl From<typed::Ports> for PortsPlan {
+    fn from(typed: typed::Ports) -> Self {
+        let wanted = match (typed.number, typed.port, typed.pid) {
+            (Some(number), ..) => Wanted::Either(u16::try_from(number).ok(), Some(Pid(number))),
+            (None, Some(port), Some(pid)) => Wanted::Both(port, Pid(pid)),
+            (None, None, None) if typed.all => Wanted::All,
+            (None, None, None) => Wanted::Listening,
+            (None, port, pid) => Wanted::Either(port, pid.map(Pid)),
+        };
+        Self {
+            format: format(typed.json),
+            wanted,
+        }
+    }
+}
+
+const fn format(json: bool) -> Format {
+    if json { Format::Json } else { Format::Text }
+}
+
+const fn connections(shown: bool) -> Connections {
+    if shown {
+        Connections::Shown
+    } else {
+        Connections::Hidden
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    fn ports(arguments: &[&str]) -> Wanted {
+        let all = ["netprocmon", "ports"].iter().chain(arguments);
+        match typed::Cli::try_parse_from(all).unwrap().command {
+            Some(typed::Command::Ports(typed)) => PortsPlan::from(typed).wanted,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_number_is_a_port_and_a_pid() {
+        assert_eq!(ports(&[]), Wanted::Listening);
+        assert_eq!(ports(&["--all"]), Wanted::All);
+        assert_eq!(ports(&["443"]), Wanted::Either(Some(443), Some(Pid(443))));
+        assert_eq!(ports(&["70000"]), Wanted::Either(None, Some(Pid(70000))));
+        assert_eq!(ports(&["--port", "53"]), Wanted::Either(Some(53), None));
+        assert_eq!(ports(&["--pid", "7"]), Wanted::Either(None, Some(Pid(7))));
+        assert_eq!(ports(&["-p53", "--pid=7"]), Wanted::Both(53, Pid(7)));
+    }
+}

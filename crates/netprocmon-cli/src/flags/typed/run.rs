@@ -1,0 +1,95 @@
+//! `netprocmon run`, as typed.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgGroup, Args};
+
+use super::Display;
+use crate::flags::quantity;
+
+/// Run a command and report what it and all its descendants moved
+///
+/// What `time` is for seconds, for the network. Counting starts before the command's first packet
+/// and ends after the last byte of its tree: children, grandchildren, and daemons that it left
+/// behind, for as long as they live. The command's own streams are untouched, signals are passed
+/// on, and the exit status is the command's.
+#[derive(Args, Debug)]
+#[allow(clippy::struct_excessive_bools)] // as typed: a flag is there or not; see `meaning`
+#[command(after_long_help = "\
+Sizes take k, M, G, T (powers of 1000) and Ki, Mi, Gi, Ti (powers of 1024).
+
+Examples:
+  netprocmon run -- curl -sO https://example.org/big.iso
+  netprocmon run --json -o traffic.json -- make test
+  netprocmon run --max-recv 50M --kill -- ./crawler")]
+pub(crate) struct Run {
+    /// The command and its arguments
+    #[arg(
+        value_name = "COMMAND",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub(crate) command: Vec<OsString>,
+
+    /// Write the report to this file instead of standard error
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Report as one line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Report each connection
+    #[arg(long)]
+    pub(crate) connections: bool,
+
+    /// Print no report; only the exit status counts
+    #[arg(short, long, conflicts_with_all = ["json", "connections", "output"])]
+    pub(crate) quiet: bool,
+
+    /// Count only what crosses this interface; may be given several times
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) interface: Vec<String>,
+
+    /// Do not wait for descendants that outlive the command
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+
+    /// How long the counters must have stood still, once the last process has ended, before the
+    /// report is made: the kernel may still be sending. The wait is at most 20 times as long
+    #[arg(long, value_name = "DURATION", default_value = "100ms", value_parser = quantity::duration)]
+    pub(crate) grace: Duration,
+
+    #[command(flatten)]
+    pub(crate) budget: Budget,
+
+    #[command(flatten)]
+    pub(crate) display: Display,
+}
+
+/// Limits on wire bytes of the whole tree.
+#[derive(Args, Clone, Copy, Debug, Default)]
+#[command(
+    next_help_heading = "Budget",
+    group = ArgGroup::new("limits").multiple(true).args(["max_bytes", "max_sent", "max_recv"])
+)]
+pub(crate) struct Budget {
+    /// Exit with status 10 when more than this was sent and received together
+    #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
+    pub(crate) max_bytes: Option<u64>,
+
+    /// Exit with status 10 when more than this was sent
+    #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
+    pub(crate) max_sent: Option<u64>,
+
+    /// Exit with status 10 when more than this was received
+    #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
+    pub(crate) max_recv: Option<u64>,
+
+    /// Stop the command and its descendants as soon as a budget is exceeded (SIGTERM, then SIGKILL)
+    #[arg(long, requires = "limits")]
+    pub(crate) kill: bool,
+}

@@ -1,0 +1,78 @@
+//! `netprocmon watch`, as typed.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::Display;
+use crate::flags::quantity;
+
+/// Show what processes move, an interval at a time
+///
+/// Without a PID or NAME, every process of the host. Ends with totals on SIGINT (Ctrl-C) and
+/// SIGTERM, after `--count` intervals, and, where only PIDs are watched, when all of them have
+/// ended. A NAME is watched for processes that are still to come.
+#[derive(Args, Debug)]
+pub(crate) struct Watch {
+    /// Processes to watch, by pid or by name (the process's own or its program file's)
+    #[arg(value_name = "PID|NAME")]
+    pub(crate) targets: Vec<String>,
+
+    /// Time between two samples, in seconds or with a unit
+    #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = quantity::interval)]
+    pub(crate) delay: Duration,
+
+    /// End after this many samples
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+
+    /// One line of JSON a sample
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Show each connection
+    #[arg(long)]
+    pub(crate) connections: bool,
+
+    /// Order of the processes; the table's default is `rate`, the JSON's is `pid`
+    #[arg(short, long, value_name = "KEY")]
+    pub(crate) sort: Option<Sort>,
+
+    /// Also watch the children of the given PIDs, and theirs
+    #[arg(long)]
+    pub(crate) children: bool,
+
+    /// Count only what crosses this interface; may be given several times
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) interface: Vec<String>,
+
+    /// Count only what is sent from or to this local address; may be given several times
+    #[arg(short, long, value_name = "IP")]
+    pub(crate) address: Vec<IpAddr>,
+
+    /// Also watch the processes of this cgroup (a path below /sys/fs/cgroup); may be given several
+    /// times
+    #[arg(long, value_name = "PATH")]
+    pub(crate) cgroup: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) display: Display,
+}
+
+/// What the rows are ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sort {
+    /// Bytes sent, most first
+    Sent,
+    /// Bytes received, most first
+    Recv,
+    /// Bytes sent and received, most first
+    Total,
+    /// Bytes a second in both directions, most first
+    Rate,
+    /// Name, then pid
+    Name,
+    /// Process id
+    Pid,
+}

@@ -1,0 +1,110 @@
+//! A host made by hand: a listener shared by two workers, a connection, a datagram socket, and what
+//! nobody may see.
+
+use netprocmon::host::socket::TcpInfo;
+use netprocmon::{IpVersion, NetnsId, ProcessId};
+
+use super::*;
+
+fn socket(protocol: Protocol, state: ConnectionState, local: &str, inode: u64) -> Socket {
+    Socket {
+        protocol,
+        raw: false,
+        ip_version: IpVersion::V4,
+        local: local.parse().unwrap(),
+        remote: None,
+        state,
+        inode,
+        cookie: inode,
+        uid: 1000,
+        interface: 0,
+        netns: NetnsId(4_026_531_840),
+        tcp: None,
+    }
+}
+
+fn process(pid: Pid) -> Option<Process> {
+    let id = ProcessId {
+        pid,
+        start_boottime: 10_000_000,
+    };
+    (pid.0 != 99).then(|| Process {
+        uid: Some(1000),
+        user: Some("ana".into()),
+        exe: Some("/usr/bin/worker".into()),
+        command: Some(["worker".into(), "-f\u{1b}[2J".into()].into()),
+        ..Process::new(id, "wo\n\u{1b}[31mrk日本")
+    })
+}
+
+/// Pids 7 and 8 share a listener, 8 has a connection, 9 is bound to UDP 53; one socket is hidden.
+pub(crate) fn inventory() -> Inventory {
+    let mut connection = socket(
+        Protocol::TCP,
+        ConnectionState::Established,
+        "192.0.2.2:80",
+        2,
+    );
+    connection.remote = Some("198.51.100.7:41312".parse().unwrap());
+    connection.tcp = Some(TcpInfo {
+        bytes_sent: Some(3000),
+        bytes_retrans: Some(1000),
+        bytes_received: Some(500),
+        total_retrans: Some(1),
+        ..TcpInfo::default()
+    });
+    let mut wait = socket(Protocol::TCP, ConnectionState::TimeWait, "192.0.2.2:80", 0);
+    wait.remote = connection.remote;
+    let sockets = vec![
+        socket(Protocol::TCP, ConnectionState::Listen, "0.0.0.0:80", 1),
+        connection,
+        socket(Protocol::UDP, ConnectionState::Stateless, "[::]:53", 3),
+        socket(Protocol::TCP, ConnectionState::Listen, "127.0.0.1:631", 4),
+        wait,
+        socket(Protocol::UDP, ConnectionState::Stateless, "0.0.0.0:0", 5),
+    ];
+    let owners = HashMap::from([
+        (1, vec![Pid(7), Pid(8)]),
+        (2, vec![Pid(8)]),
+        (3, vec![Pid(9)]),
+        (5, vec![Pid(99)]),
+    ]);
+    Inventory::of(sockets, &owners, process)
+}
+
+#[test]
+fn sockets_stand_under_every_holder_and_once_in_the_totals() {
+    let inventory = inventory();
+    let pids: Vec<_> = inventory.holders.iter().map(|h| h.process.pid.0).collect();
+    assert_eq!(pids, [7, 8, 9]);
+    assert_eq!(inventory.holders[1].sockets.len(), 2);
+    assert_eq!(inventory.totals.payload_sent, Some(2000));
+    assert_eq!(inventory.totals.payload_recv, Some(500));
+    assert_eq!(inventory.totals.bytes_sent, None);
+}
+
+#[test]
+fn what_is_not_counted_is_unknown_and_not_zero() {
+    let inventory = inventory();
+    assert_eq!(inventory.holders[0].counters(), Counters::UNKNOWN);
+    assert_eq!(inventory.holders[2].counters(), Counters::UNKNOWN);
+}
+
+#[test]
+fn a_hidden_owner_is_said() {
+    let inventory = inventory();
+    assert_eq!(inventory.hidden.len(), 1);
+    assert_eq!(inventory.degradations[0].code, "owners_hidden");
+    assert!(hidden_owners(0).is_none());
+}
+
+#[test]
+fn our_own_socket_is_found() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let inventory = Inventory::take();
+    let me = Pid(std::process::id());
+    let holder = inventory.holders.iter().find(|h| h.process.pid == me);
+    let mut bound = holder.unwrap().bound();
+    assert!(bound.any(|socket| socket.local.port() == port));
+}
