@@ -31,8 +31,7 @@ const FILE_LIMIT: u64 = 256 * 1024;
 /// vanished before it could be read.
 ///
 /// The start in [`Process::id`] has the resolution of `/proc`, one clock tick (10 ms): see
-/// [`same_start`] before comparing it with one from the kernel. The times of [`Process::started`]
-/// from one thread keep their distances; see [`BootClock`].
+/// [`same_start`] before comparing it with one from the kernel.
 #[must_use]
 pub fn read(pid: Pid) -> Option<Process> {
     read_with(pid, &BootClock::new())
