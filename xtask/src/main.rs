@@ -3,7 +3,8 @@
 //! They only call other programs (cargo, clang, apt-get), print each call, and stop at the first
 //! that fails. Nothing here is part of what users install.
 
-use anyhow::Result;
+use std::process::ExitCode;
+
 use clap::Parser;
 
 mod bpf;
@@ -27,12 +28,19 @@ enum Command {
     Ci,
 }
 
-fn main() -> Result<()> {
-    match Command::parse() {
+fn main() -> ExitCode {
+    let done = match Command::parse() {
         Command::Test => test::run(),
         Command::Lab(lab) => lab.run(),
         Command::Bpf(bpf) => bpf.run(),
         Command::Ci => ci::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
 

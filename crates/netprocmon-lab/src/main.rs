@@ -4,7 +4,6 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
 use clap::{Parser, Subcommand};
 use netprocmon_lab::generate::Generator;
 use netprocmon_lab::runner::{self, Options};
@@ -26,16 +25,18 @@ enum Command {
     Generate(Generator),
 }
 
-fn main() -> Result<ExitCode> {
+fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Some(Command::Generate(generator)) = cli.command {
-        generator.run()?;
-        return Ok(ExitCode::SUCCESS);
+    let done = match cli.command {
+        Some(Command::Generate(generator)) => generator.run().map(|()| true),
+        None => runner::run(&cli.options),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("lab: {error:#}");
+            ExitCode::FAILURE
+        }
     }
-    let all_right = runner::run(&cli.options)?;
-    Ok(if all_right {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
 }

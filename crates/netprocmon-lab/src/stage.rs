@@ -173,7 +173,7 @@ impl Stage {
 
     /// Reads every counter.
     pub fn read(&self) -> Result<Readings> {
-        let cut = self.link.offload() == Offload::Off;
+        let cut = self.link.offload() != Offload::On;
         let devices = [
             (End::Left, self.link.device(End::Left), cut),
             (End::Right, self.link.device(End::Right), cut),

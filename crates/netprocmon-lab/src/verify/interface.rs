@@ -1,0 +1,199 @@
+//! An interface of a snapshot against its device.
+
+use netprocmon::{Counters, InterfaceId, Snapshot};
+
+use super::Moment;
+use crate::net::End;
+use crate::report::{Check, Tolerance};
+use crate::scenario::Unowned;
+use crate::stage::Reading;
+use crate::truth::Moved;
+
+/// The four numbers of one interface, what share of them belongs to nobody, and their sum.
+pub(super) fn checks(
+    expected: Unowned,
+    snapshot: &Snapshot,
+    device: &Reading,
+    at: Moment,
+) -> Vec<Check> {
+    let found = snapshot.interfaces.iter().find(|i| i.id == device.id);
+    if device.moved == Moved::default() {
+        let none = Counters::ZERO;
+        let counted = found.map_or(none, |found| found.counted);
+        let what = format!("{} bytes, nothing moved", device.name);
+        return vec![Check::number(
+            what,
+            0,
+            counted.bytes_total(),
+            Tolerance::Exact,
+        )];
+    }
+    let counted = found.map_or(Counters::UNKNOWN, |found| found.counted);
+    let name = |what: &str| format!("{} {what}", device.name);
+    let mut checks = four(device.name, device.moved, &counted, at);
+    let sent = found.and_then(|found| found.explained_sent);
+    let recv = found.and_then(|found| found.explained_recv);
+    checks.extend(explained(
+        name("explained sent"),
+        sent,
+        device.moved.bytes_sent,
+    ));
+    checks.extend(explained(
+        name("explained recv"),
+        recv,
+        device.moved.bytes_recv,
+    ));
+    let unowned = unattributed(snapshot, device.id);
+    checks.extend(nobodys(expected, device, &unowned, at));
+    let sum = attributed(snapshot, device.id, unowned);
+    for (what, counted, sum) in [
+        ("sum of owners, sent", counted.bytes_sent, sum.bytes_sent),
+        ("sum of owners, recv", counted.bytes_recv, sum.bytes_recv),
+    ] {
+        let Some(counted) = counted else { continue }; // has failed above
+        checks.push(if device.is_wire {
+            Check::number(name(what), counted, sum, Tolerance::Exact)
+        } else {
+            // Owners show the wire; the device counts a buffer as one packet.
+            Check::at_least(name(what), counted, sum)
+        });
+    }
+    checks
+}
+
+/// The four numbers of the contract's exactness promise.
+fn four(name: &str, truth: Moved, ours: &Counters, at: Moment) -> Vec<Check> {
+    let (bytes, packets) = (at.bytes(), at.packets());
+    let numbers = [
+        ("bytes sent", truth.bytes_sent, ours.bytes_sent, bytes),
+        ("bytes recv", truth.bytes_recv, ours.bytes_recv, bytes),
+        (
+            "packets sent",
+            truth.packets_sent,
+            ours.packets_sent,
+            packets,
+        ),
+        (
+            "packets recv",
+            truth.packets_recv,
+            ours.packets_recv,
+            packets,
+        ),
+    ];
+    numbers
+        .map(|(what, truth, ours, tolerance)| {
+            Check::number(format!("{name} {what}"), truth, ours, tolerance)
+        })
+        .into()
+}
+
+/// Within a thousandth of 1, or within 2 kB of everything; nothing to say where nothing was moved.
+#[allow(clippy::cast_precision_loss)] // compared to three digits
+fn explained(what: String, share: Option<f64>, bytes: u64) -> Option<Check> {
+    (bytes > 0).then_some(())?;
+    let off_by = share.map(|share| (share - 1.0).abs());
+    let allowed = (2000.0 / bytes as f64).max(0.001);
+    Some(Check {
+        what,
+        truth: "1.0000".to_owned(),
+        ours: share.map_or("-".to_owned(), |share| format!("{share:.4}")),
+        difference: share.map_or("-".to_owned(), |share| format!("{:+.4}", share - 1.0)),
+        passed: off_by.is_some_and(|off_by| off_by <= allowed + 1e-9),
+    })
+}
+
+/// What stands under a reason instead of a process.
+fn nobodys(expected: Unowned, device: &Reading, ours: &Counters, at: Moment) -> Option<Check> {
+    let what = format!("{} unattributed bytes", device.name);
+    let bytes = device.moved.bytes_sent + device.moved.bytes_recv;
+    let truth = match expected {
+        Unowned::TimeWaits => return None, // `four` says that they are counted, here or there
+        Unowned::RightEnd if device.end == End::Right => bytes,
+        Unowned::RightEnd | Unowned::Nothing => 0,
+    };
+    let tolerance = match at {
+        // A thousandth of everything, where nothing is expected.
+        Moment::Closed if truth == 0 && ours.bytes_total() <= Some(bytes / 1000) => return None,
+        at => at.bytes(),
+    };
+    Some(Check::number(what, truth, ours.bytes_total(), tolerance))
+}
+
+/// What went over the wire behind a bridge, against the near end's owners, segment for segment.
+pub(super) fn on_wire(
+    snapshot: &Snapshot,
+    near: InterfaceId,
+    wire: Moved,
+    at: Moment,
+) -> Vec<Check> {
+    let sum = attributed(snapshot, near, unattributed(snapshot, near));
+    four("on the wire:", wire, &sum, at)
+}
+
+fn unattributed(snapshot: &Snapshot, id: InterfaceId) -> Counters {
+    let on_it = snapshot.unattributed.iter().filter(|u| u.interface == id);
+    on_it.map(|usage| usage.counters).sum()
+}
+
+fn attributed(snapshot: &Snapshot, id: InterfaceId, rest: Counters) -> Counters {
+    let processes = snapshot.processes.iter().flat_map(|p| &p.interfaces);
+    let mut sum: Counters = processes
+        .filter(|usage| usage.id == id)
+        .map(|usage| usage.counters)
+        .sum();
+    sum += rest;
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::process::tests::{LEFT0, snapshot};
+
+    fn device(bytes_sent: u64, packets_sent: u64) -> Reading {
+        Reading {
+            name: "left0",
+            end: End::Left,
+            is_wire: true,
+            id: LEFT0,
+            moved: Moved {
+                bytes_sent,
+                packets_sent,
+                ..Moved::default()
+            },
+        }
+    }
+
+    fn wrong(device: &Reading, at: Moment) -> Vec<String> {
+        let checks = checks(Unowned::Nothing, &snapshot(), device, at);
+        let wrong = checks.into_iter().filter(|check| !check.passed);
+        wrong.map(|check| check.what).collect()
+    }
+
+    #[test]
+    fn a_right_interface_passes() {
+        assert_eq!(wrong(&device(5000, 5), Moment::Open), [""; 0]);
+    }
+
+    #[test]
+    fn one_byte_is_missed_while_all_is_open() {
+        assert_eq!(wrong(&device(5001, 5), Moment::Open), ["left0 bytes sent"]);
+        assert_eq!(wrong(&device(5001, 5), Moment::Closed), [""; 0]);
+    }
+
+    #[test]
+    fn more_than_two_kilobytes_are_missed_always() {
+        let wrong = wrong(&device(7001, 5), Moment::Closed);
+        assert!(wrong.contains(&"left0 bytes sent".to_owned()), "{wrong:?}");
+    }
+
+    #[test]
+    fn an_interface_that_is_not_there_is_wrong() {
+        let elsewhere = InterfaceId { index: 9, ..LEFT0 };
+        let device = Reading {
+            id: elsewhere,
+            ..device(5000, 5)
+        };
+        assert!(!wrong(&device, Moment::Closed).is_empty());
+    }
+}
