@@ -56,7 +56,11 @@ pub(crate) struct Books {
 impl Books {
     pub(crate) fn new(ebpf: &mut Ebpf, sizes: Sizes) -> Result<Self, EbpfError> {
         let stripes = sizes.slots << sizes.stripe_shift;
-        let key = SlotKey { reason: REASON_CAPACITY, ip_version: 4, ..SlotKey::default() };
+        let key = SlotKey {
+            reason: REASON_CAPACITY,
+            ip_version: 4,
+            ..SlotKey::default()
+        };
         Ok(Self {
             // SAFETY: sizes and layout are those of bpf/maps.h, as the loader set them.
             records: unsafe { map_array(ebpf, "slot_records", sizes.slots) }?,
@@ -78,9 +82,15 @@ impl Books {
         let (records, slots, owned) = (&self.records, &mut self.slots, &mut self.owned);
         self.rows.take_used(
             next,
-            |row| records.get(row).is_some_and(|record| record.in_use.load(Acquire) != 0),
             |row| {
-                let Some(record) = records.get(row) else { return };
+                records
+                    .get(row)
+                    .is_some_and(|record| record.in_use.load(Acquire) != 0)
+            },
+            |row| {
+                let Some(record) = records.get(row) else {
+                    return;
+                };
                 slots.push(Slot::new(row, record.key));
                 if let Some(owner) = record.key.owner() {
                     *owned.entry(owner).or_default() += 1;
@@ -106,7 +116,9 @@ impl Books {
             false => QUIET_BEFORE_REUSE,
         };
         for slot in &mut self.slots {
-            let Some(owner) = slot.key.owner() else { continue };
+            let Some(owner) = slot.key.owner() else {
+                continue;
+            };
             if slot.leaving || slot.quiet_since.elapsed() < quiet || !ended(owner) {
                 continue;
             }
@@ -162,13 +174,23 @@ pub(crate) const REASON_CAPACITY: u8 = 5;
 impl SlotKey {
     /// The process that pays; `None` for a row with a reason.
     pub(crate) fn owner(&self) -> Option<ProcessKey> {
-        (self.tgid != 0).then_some(ProcessKey { start: self.start, tgid: self.tgid, unused: 0 })
+        (self.tgid != 0).then_some(ProcessKey {
+            start: self.start,
+            tgid: self.tgid,
+            unused: 0,
+        })
     }
 }
 
 impl Slot {
     fn new(row: u32, key: SlotKey) -> Self {
-        Self { row, key, last: [0; 12], quiet_since: Instant::now(), leaving: false }
+        Self {
+            row,
+            key,
+            last: [0; 12],
+            quiet_since: Instant::now(),
+            leaving: false,
+        }
     }
 }
 
@@ -243,7 +265,9 @@ pub(crate) unsafe fn map_array<T>(
 ) -> Result<Mapped<T>, EbpfError> {
     let failed = |error: io::Error| EbpfError::from_source(format!("map the table {name}"), error);
     let map = ebpf.map(name).ok_or_else(|| missing(name))?;
-    let aya::maps::Map::Array(data) = map else { return Err(missing(name)) };
+    let aya::maps::Map::Array(data) = map else {
+        return Err(missing(name));
+    };
     // SAFETY: the caller's promise.
     unsafe { Mapped::new(data.fd().as_fd(), entries) }.map_err(failed)
 }
@@ -259,5 +283,8 @@ pub(crate) fn typed<T>(
 }
 
 fn missing(name: &str) -> EbpfError {
-    EbpfError::new(EbpfErrorKind::Unsupported, format!("find the table {name} in the object"))
+    EbpfError::new(
+        EbpfErrorKind::Unsupported,
+        format!("find the table {name} in the object"),
+    )
 }

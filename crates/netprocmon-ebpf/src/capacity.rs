@@ -42,9 +42,16 @@ impl Capacity {
         };
         Sizes {
             slots: slots.saturating_add(RESERVED_SLOTS + 1),
-            stripe_shift: cpus.max(1).next_power_of_two().trailing_zeros().min(MAX_STRIPE_SHIFT),
+            stripe_shift: cpus
+                .max(1)
+                .next_power_of_two()
+                .trailing_zeros()
+                .min(MAX_STRIPE_SHIFT),
             connections,
-            processes: self.processes.unwrap_or(by_memory.clamp(8192, 65_536)).max(1),
+            processes: self
+                .processes
+                .unwrap_or(by_memory.clamp(8192, 65_536))
+                .max(1),
             ring_bytes: 1 << 20,
         }
     }
@@ -64,11 +71,21 @@ mod tests {
     #[test]
     fn a_small_host_a_large_host_and_what_was_asked() {
         let small = Capacity::default().sizes(512, 1, false);
-        assert_eq!((small.slots, small.stripe_shift, small.connections), (8192 + 257, 0, 1));
+        assert_eq!(
+            (small.slots, small.stripe_shift, small.connections),
+            (8192 + 257, 0, 1)
+        );
         let large = Capacity::default().sizes(512 * 1024, 192, true);
         assert_eq!((large.slots, large.stripe_shift), (65_536 + 257, 3));
-        let asked = Capacity { counters: Some(10), connections: Some(5), processes: Some(0) };
+        let asked = Capacity {
+            counters: Some(10),
+            connections: Some(5),
+            processes: Some(0),
+        };
         let asked = asked.sizes(1024, 2, true);
-        assert_eq!((asked.slots, asked.connections, asked.processes), (267, 6, 1));
+        assert_eq!(
+            (asked.slots, asked.connections, asked.processes),
+            (267, 6, 1)
+        );
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Census {
     clock: BootClock,
     /// Number of a followed tree -> pid of its root.
     trees: BTreeMap<u32, Pid>,
+    /// Members that were there when the tree was opened, and may be written down without it.
+    members: BTreeMap<Pid, u32>,
 }
 
 struct Known {
@@ -41,6 +43,7 @@ impl Census {
             cgroups: BTreeMap::new(),
             clock: BootClock::new(),
             trees: BTreeMap::new(),
+            members: BTreeMap::new(),
         })
     }
 
@@ -48,7 +51,10 @@ impl Census {
     /// so that both name the same process alike.
     pub(crate) fn id(key: ProcessKey) -> ProcessId {
         let start_boottime = process::ns_from_ticks(process::ticks_from_ns(key.start));
-        ProcessId { pid: Pid(key.tgid), start_boottime }
+        ProcessId {
+            pid: Pid(key.tgid),
+            start_boottime,
+        }
     }
 
     pub(crate) fn clock(&self) -> BootClock {
@@ -58,6 +64,20 @@ impl Census {
     /// From now on, members of tree `number` are shown to belong to `root`.
     pub(crate) fn name_tree(&mut self, number: u32, root: Pid) {
         self.trees.insert(number, root);
+    }
+
+    /// A living process belongs to tree `number`. Answers with the process, where it is known.
+    pub(crate) fn join_tree(&mut self, number: u32, member: Pid) -> Option<ProcessKey> {
+        self.members.insert(member, number);
+        let known = self
+            .known
+            .iter()
+            .find(|(key, known)| key.tgid == member.0 && !known.ended);
+        known.map(|(key, _)| *key)
+    }
+
+    pub(crate) fn leave_tree(&mut self, member: Pid) {
+        self.members.remove(&member);
     }
 
     pub(crate) fn knows(&self, key: ProcessKey) -> bool {
@@ -78,7 +98,13 @@ impl Census {
         };
         let ended = facts.exited.is_some();
         let facts = Arc::new(facts);
-        self.known.insert(key, Known { facts: Arc::clone(&facts), ended });
+        self.known.insert(
+            key,
+            Known {
+                facts: Arc::clone(&facts),
+                ended,
+            },
+        );
         Some(facts)
     }
 
@@ -86,14 +112,18 @@ impl Census {
     pub(crate) fn newly_ended(&self) -> Vec<ProcessKey> {
         let living = self.known.iter().filter(|(_, known)| !known.ended);
         let ended = living.filter(|(key, _)| {
-            self.table.get(key, 0).is_ok_and(|record| record.exit_ns != 0)
-                || (self.table.get(key, 0).is_err() && process::start_ticks(Pid(key.tgid)).is_none())
+            self.table
+                .get(key, 0)
+                .is_ok_and(|record| record.exit_ns != 0)
+                || (self.table.get(key, 0).is_err()
+                    && process::start_ticks(Pid(key.tgid)).is_none())
         });
         ended.map(|(key, _)| *key).collect()
     }
 
     /// Forgets an ended process, here and in the kernel.
     pub(crate) fn forget(&mut self, key: ProcessKey) {
+        self.members.remove(&Pid(key.tgid));
         self.known.remove(&key);
         // Already gone is as good.
         let _ = self.table.remove(&key);
@@ -101,20 +131,27 @@ impl Census {
 
     /// Ended processes, for those among them that never had a byte counted.
     pub(crate) fn ended(&self) -> impl Iterator<Item = ProcessKey> + '_ {
-        self.known.iter().filter(|(_, known)| known.ended).map(|(key, _)| *key)
+        self.known
+            .iter()
+            .filter(|(_, known)| known.ended)
+            .map(|(key, _)| *key)
     }
 
     fn facts(&mut self, key: ProcessKey, record: &ProcessRecord) -> Process {
         let id = Self::id(key);
         let before = self.known.get(&key).map(|known| Arc::clone(&known.facts));
-        let lives = (record.exit_ns == 0).then(|| living(key, &self.clock)).flatten();
+        let lives = (record.exit_ns == 0)
+            .then(|| living(key, &self.clock))
+            .flatten();
         let better = lives.as_ref().or(before.as_deref());
         let args = arguments(&record.args[..bounded(record.args_len, record.args.len())]);
         let text = |bytes: &[u8]| -> Arc<str> { String::from_utf8_lossy(bytes).into() };
         let executed = &record.exe[..bounded(record.exe_len, record.exe.len())];
         Process {
             started: Some(self.clock.timestamp(id.start_boottime)),
-            ppid: better.and_then(|facts| facts.ppid).or(Some(Pid(record.ppid))),
+            ppid: better
+                .and_then(|facts| facts.ppid)
+                .or(Some(Pid(record.ppid))),
             exe: better
                 .and_then(|facts| facts.exe.clone())
                 .or_else(|| program(&text(executed), args.as_deref())),
@@ -126,9 +163,18 @@ impl Census {
                 .or_else(|| self.cgroup_path(record.cgroup)),
             netns: (record.netns != 0).then_some(NetnsId(record.netns)),
             exited: (record.exit_ns != 0).then(|| self.clock.timestamp(record.exit_ns)),
-            tree: self.trees.get(&record.tree).copied(),
+            tree: self.root_of(record.tree, id.pid),
             ..Process::new(id, &text(until_nul(&record.comm)))
         }
+    }
+
+    fn root_of(&self, number: u32, pid: Pid) -> Option<Pid> {
+        let number = if number == 0 {
+            self.members.get(&pid)?
+        } else {
+            &number
+        };
+        self.trees.get(number).copied()
     }
 
     fn cgroup_path(&mut self, id: u64) -> Option<Arc<str>> {
@@ -183,15 +229,24 @@ mod tests {
     fn arguments_keep_empty_ones_and_survive_bad_bytes() {
         assert_eq!(arguments(b""), None);
         let args = arguments(b"curl\0\0-s\xff\0").unwrap();
-        assert_eq!(args.iter().map(|a| &**a).collect::<Vec<_>>(), ["curl", "", "-s\u{fffd}"]);
+        assert_eq!(
+            args.iter().map(|a| &**a).collect::<Vec<_>>(),
+            ["curl", "", "-s\u{fffd}"]
+        );
     }
 
     #[test]
     fn the_program_of_a_script_is_its_interpreter() {
         let args = arguments(b"/bin/sh\0/tmp/deploy.sh\0now\0");
-        assert_eq!(program("/tmp/deploy.sh", args.as_deref()).as_deref(), Some("/bin/sh"));
+        assert_eq!(
+            program("/tmp/deploy.sh", args.as_deref()).as_deref(),
+            Some("/bin/sh")
+        );
         let args = arguments(b"curl\0-s\0");
-        assert_eq!(program("/usr/bin/curl", args.as_deref()).as_deref(), Some("/usr/bin/curl"));
+        assert_eq!(
+            program("/usr/bin/curl", args.as_deref()).as_deref(),
+            Some("/usr/bin/curl")
+        );
         assert_eq!(program("", args.as_deref()), None);
     }
 

@@ -76,7 +76,10 @@ impl Conversations {
         let (rows, open, next_id) = (&self.rows, &mut self.open, &mut self.next_id);
         self.free_rows.take_used(
             next,
-            |row| rows.get(row).is_some_and(|row| row.in_use.load(Acquire) != 0),
+            |row| {
+                rows.get(row)
+                    .is_some_and(|row| row.in_use.load(Acquire) != 0)
+            },
             |row| {
                 open.push(Conversation {
                     row,
@@ -89,7 +92,9 @@ impl Conversations {
             },
         );
         for conversation in open {
-            let Some(row) = rows.get(conversation.row) else { continue };
+            let Some(row) = rows.get(conversation.row) else {
+                continue;
+            };
             let mut reading = read(row);
             let parent = rows.get(row.socket).filter(|_| row.socket != 0);
             if reading.closed_ns == 0
@@ -117,7 +122,9 @@ impl Conversations {
         let (rows, free, free_rows) = (&self.rows, &mut self.free, &mut self.free_rows);
         let peers = &mut self.peers;
         self.open.retain_mut(|conversation| {
-            let Some(row) = rows.get(conversation.row) else { return false };
+            let Some(row) = rows.get(conversation.row) else {
+                return false;
+            };
             if conversation.leaving {
                 clear(row);
                 // It cannot be full: it has a place for every row.
@@ -129,7 +136,9 @@ impl Conversations {
             let ended = conversation.last.is_some_and(|last| last.closed_ns != 0);
             if ended && conversation.quiet_since.elapsed() > QUIET_BEFORE_REUSE {
                 if row.socket != 0 {
-                    let parent = rows.get(row.socket).map_or(0, |p| p.generation.load(Relaxed));
+                    let parent = rows
+                        .get(row.socket)
+                        .map_or(0, |p| p.generation.load(Relaxed));
                     // Already gone is as good.
                     let _ = peers.remove(&peer_key(row, parent));
                 }
@@ -195,14 +204,26 @@ fn tell(
     owner: Owner,
     clock: &BootClock,
 ) -> ConnectionReading {
-    let ip_version = if row.ip_version == 4 { IpVersion::V4 } else { IpVersion::V6 };
+    let ip_version = if row.ip_version == 4 {
+        IpVersion::V4
+    } else {
+        IpVersion::V6
+    };
     let protocol = Protocol(row.protocol);
     let state = match protocol {
         Protocol::TCP => ConnectionState::from_tcp(reading.tcp_state),
         _ => None,
     };
-    let [bytes_sent, bytes_recv, packets_sent, packets_recv, sent, recv, bytes, packets] =
-        reading.counters.map(Some);
+    let [
+        bytes_sent,
+        bytes_recv,
+        packets_sent,
+        packets_recv,
+        sent,
+        recv,
+        bytes,
+        packets,
+    ] = reading.counters.map(Some);
     ConnectionReading {
         id,
         owner,
@@ -216,7 +237,10 @@ fn tell(
             2 => Some(Direction::Out),
             _ => None,
         },
-        interface: InterfaceId { netns: NetnsId(row.netns), index: reading.ifindex },
+        interface: InterfaceId {
+            netns: NetnsId(row.netns),
+            index: reading.ifindex,
+        },
         opened: Some(clock.timestamp(row.opened_ns)),
         closed: (reading.closed_ns != 0).then(|| clock.timestamp(reading.closed_ns)),
         counters: Counters {

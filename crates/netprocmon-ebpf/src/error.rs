@@ -31,7 +31,12 @@ const SETCAP: &str = "sudo setcap cap_bpf,cap_perfmon,cap_net_admin,cap_sys_ptra
 
 impl EbpfError {
     pub(crate) fn new(kind: EbpfErrorKind, operation: impl Into<String>) -> Self {
-        Self { kind, operation: operation.into(), remedy: None, source: None }
+        Self {
+            kind,
+            operation: operation.into(),
+            remedy: None,
+            source: None,
+        }
     }
 
     /// The kind follows from the `errno` at the end of the chain of causes.
@@ -46,7 +51,10 @@ impl EbpfError {
             Some(libc::ENOMEM | libc::EMFILE | libc::ENFILE) => EbpfErrorKind::Io,
             _ => EbpfErrorKind::Unsupported,
         };
-        let error = Self { source: Some(Box::new(source)), ..Self::new(kind, operation) };
+        let error = Self {
+            source: Some(Box::new(source)),
+            ..Self::new(kind, operation)
+        };
         match kind {
             EbpfErrorKind::PermissionDenied => error.with_remedy(format!(
                 "run it as root (sudo), or give it the capabilities once: {SETCAP}"
@@ -58,6 +66,12 @@ impl EbpfError {
     pub(crate) fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
         self
+    }
+
+    /// The cause, for an error that takes this one's place.
+    #[must_use]
+    pub fn into_source(self) -> Option<Box<dyn std::error::Error + Send + Sync>> {
+        self.source
     }
 
     /// What kind of obstacle it is.

@@ -40,36 +40,101 @@ pub(crate) struct Hook {
 }
 
 const fn hook(program: &'static str, place: Place, without: Without) -> Hook {
-    Hook { program, place, without, for_connections: false }
+    Hook {
+        program,
+        place,
+        without,
+        for_connections: false,
+    }
 }
 
 /// In the order of attachment: who owns sockets first, counting last but for the iterator, so that
 /// no packet is seen whose owner could have been known.
 pub(crate) const HOOKS: &[Hook] = &[
-    hook("sched_process_fork", Place::Tracepoint, Without::Lose("processes that are forked in a followed tree")),
-    hook("sched_process_exec", Place::Tracepoint, Without::Lose("names that change with exec")),
-    hook("sched_process_exit", Place::Tracepoint, Without::Lose("the moment that a process ends")),
+    hook(
+        "sched_process_fork",
+        Place::Tracepoint,
+        Without::Lose("processes that are forked in a followed tree"),
+    ),
+    hook(
+        "sched_process_exec",
+        Place::Tracepoint,
+        Without::Lose("names that change with exec"),
+    ),
+    hook(
+        "sched_process_exit",
+        Place::Tracepoint,
+        Without::Lose("the moment that a process ends"),
+    ),
     hook("sock_create", Place::CgroupSock, Without::Fail),
-    hook("connect4", Place::CgroupSockAddr, Without::Lose("who opens an inherited IPv4 socket")),
-    hook("connect6", Place::CgroupSockAddr, Without::Lose("who opens an inherited IPv6 socket")),
-    hook("getpeername4", Place::CgroupSockAddr, Without::Lose("who accepts, until it moves bytes (IPv4)")),
-    hook("getpeername6", Place::CgroupSockAddr, Without::Lose("who accepts, until it moves bytes (IPv6)")),
-    hook("sock_send_length", Place::Tracepoint, Without::Lose("payload that is sent")),
-    hook("sock_recv_length", Place::Tracepoint, Without::Lose("payload that is received, but for TCP")),
-    hook("tcp_rcv_space_adjust", Place::Tracepoint, Without::Lose("payload that is received over TCP")),
-    hook("tcp_retransmit_skb", Place::Tracepoint, Without::Lose("retransmissions")),
-    hook("tcp_retransmit_synack", Place::Tracepoint, Without::Lose("retransmitted SYN-ACKs")),
+    hook(
+        "connect4",
+        Place::CgroupSockAddr,
+        Without::Lose("who opens an inherited IPv4 socket"),
+    ),
+    hook(
+        "connect6",
+        Place::CgroupSockAddr,
+        Without::Lose("who opens an inherited IPv6 socket"),
+    ),
+    hook(
+        "getpeername4",
+        Place::CgroupSockAddr,
+        Without::Lose("who accepts, until it moves bytes (IPv4)"),
+    ),
+    hook(
+        "getpeername6",
+        Place::CgroupSockAddr,
+        Without::Lose("who accepts, until it moves bytes (IPv6)"),
+    ),
+    hook(
+        "sock_send_length",
+        Place::Tracepoint,
+        Without::Lose("payload that is sent"),
+    ),
+    hook(
+        "sock_recv_length",
+        Place::Tracepoint,
+        Without::Lose("payload that is received, but for TCP"),
+    ),
+    hook(
+        "tcp_rcv_space_adjust",
+        Place::Tracepoint,
+        Without::Lose("payload that is received over TCP"),
+    ),
+    hook(
+        "tcp_retransmit_skb",
+        Place::Tracepoint,
+        Without::Lose("retransmissions"),
+    ),
+    hook(
+        "tcp_retransmit_synack",
+        Place::Tracepoint,
+        Without::Lose("retransmitted SYN-ACKs"),
+    ),
     Hook {
         for_connections: true,
-        ..hook("inet_sock_set_state", Place::Tracepoint, Without::Lose("states of connections"))
+        ..hook(
+            "inet_sock_set_state",
+            Place::Tracepoint,
+            Without::Lose("states of connections"),
+        )
     },
     Hook {
         for_connections: true,
-        ..hook("sock_release", Place::CgroupSock, Without::Lose("the end of datagram sockets"))
+        ..hook(
+            "sock_release",
+            Place::CgroupSock,
+            Without::Lose("the end of datagram sockets"),
+        )
     },
     hook("ingress", Place::SkbIngress, Without::Fail),
     hook("egress", Place::SkbEgress, Without::Fail),
-    hook("prime", Place::Iterator("task_file"), Without::Lose("owners of sockets older than the monitor, until they move bytes")),
+    hook(
+        "prime",
+        Place::Iterator("task_file"),
+        Without::Lose("owners of sockets older than the monitor, until they move bytes"),
+    ),
 ];
 
 impl Hook {
@@ -101,7 +166,11 @@ mod tests {
         let object = crate::loader::OBJECT;
         for hook in HOOKS {
             let name = hook.program.as_bytes();
-            assert!(object.windows(name.len()).any(|w| w == name), "{}", hook.program);
+            assert!(
+                object.windows(name.len()).any(|w| w == name),
+                "{}",
+                hook.program
+            );
         }
     }
 }

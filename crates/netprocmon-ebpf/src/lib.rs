@@ -23,4 +23,4 @@ mod source;
 
 pub use capacity::Capacity;
 pub use error::{EbpfError, EbpfErrorKind};
-pub use source::{EbpfSource, NewNamespace, Options};
+pub use source::{EbpfSource, NewNamespace, Options, TreeNumber};

@@ -48,21 +48,33 @@ pub(crate) fn attach(sizes: Sizes, with_connections: bool) -> Result<Attached, E
             .with_remedy("run a kernel built with CONFIG_DEBUG_INFO_BTF=y; those of the current distributions are")
     })?;
     let (cgroup_root, hidden_root) = open_cgroup_root()?;
-    let mut variant = Variant { netns_cookie: true, retransmit_error: true };
+    let mut variant = Variant {
+        netns_cookie: true,
+        retransmit_error: true,
+    };
     loop {
         let mut ebpf = load_object(&btf, sizes, with_connections, variant)?;
         let mut degradations: Vec<_> = hidden_root.clone().into_iter().collect();
         let mut other = None;
-        for hook in HOOKS.iter().filter(|hook| with_connections || !hook.for_connections) {
+        for hook in HOOKS
+            .iter()
+            .filter(|hook| with_connections || !hook.for_connections)
+        {
             match place(&mut ebpf, hook, &btf, cgroup_root.as_fd()) {
                 Ok(()) => {}
                 Err(error) => match hook.program {
                     // The egress and ingress programs share the look at the cookie.
                     "ingress" | "egress" if variant.netns_cookie => {
-                        other = Some(Variant { netns_cookie: false, ..variant });
+                        other = Some(Variant {
+                            netns_cookie: false,
+                            ..variant
+                        });
                     }
                     "tcp_retransmit_skb" if variant.retransmit_error => {
-                        other = Some(Variant { retransmit_error: false, ..variant });
+                        other = Some(Variant {
+                            retransmit_error: false,
+                            ..variant
+                        });
                     }
                     _ => degradations.push(refused(hook, error)?),
                 },
@@ -73,7 +85,13 @@ pub(crate) fn attach(sizes: Sizes, with_connections: bool) -> Result<Attached, E
         }
         match other {
             Some(next) => variant = next,
-            None => return Ok(Attached { ebpf, cgroup_root, degradations }),
+            None => {
+                return Ok(Attached {
+                    ebpf,
+                    cgroup_root,
+                    degradations,
+                });
+            }
         }
     }
 }
@@ -85,7 +103,10 @@ pub(crate) fn prime(ebpf: &mut Ebpf) -> Result<bool, EbpfError> {
         return Ok(false);
     };
     let failed = |error| EbpfError::from_source("walk the open sockets", error);
-    let link = iter.attach().and_then(|id| iter.take_link(id)).map_err(failed)?;
+    let link = iter
+        .attach()
+        .and_then(|id| iter.take_link(id))
+        .map_err(failed)?;
     let mut walk = link
         .into_file()
         .map_err(|error| EbpfError::from_source("walk the open sockets", error))?;
@@ -109,7 +130,11 @@ fn load_object(
         .override_global("max_connections", &connections, true)
         .override_global("track_connections", &u8::from(with_connections), true)
         .override_global("has_netns_cookie", &u8::from(variant.netns_cookie), true)
-        .override_global("retransmit_tells_error", &u8::from(variant.retransmit_error), true)
+        .override_global(
+            "retransmit_tells_error",
+            &u8::from(variant.retransmit_error),
+            true,
+        )
         .map_max_entries("slot_index", sizes.slots)
         .map_max_entries("slot_records", sizes.slots)
         .map_max_entries("slot_counters", sizes.slots << sizes.stripe_shift)
@@ -188,16 +213,25 @@ fn root_cause(error: &dyn std::error::Error) -> String {
     while let Some(next) = cause.source() {
         cause = next;
     }
-    cause.to_string().lines().next().unwrap_or_default().chars().take(120).collect()
+    cause
+        .to_string()
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .take(120)
+        .collect()
 }
 
 /// The root of cgroup v2, and what to say when it is not the host's.
 fn open_cgroup_root() -> Result<(OwnedFd, Option<Degradation>), EbpfError> {
     let Some(path) = cgroup::mount_point() else {
-        return cgroup::mount_privately().map(|fd| (fd, None)).map_err(|error| {
-            EbpfError::from_source("mount cgroup v2", error)
-                .with_remedy("mount it: sudo mount -t cgroup2 none /sys/fs/cgroup/unified")
-        });
+        return cgroup::mount_privately()
+            .map(|fd| (fd, None))
+            .map_err(|error| {
+                EbpfError::from_source("mount cgroup v2", error)
+                    .with_remedy("mount it: sudo mount -t cgroup2 none /sys/fs/cgroup/unified")
+            });
     };
     let root = File::open(&path)
         .map_err(|error| EbpfError::from_source(format!("open {}", path.display()), error))?;
@@ -214,6 +248,9 @@ fn open_cgroup_root() -> Result<(OwnedFd, Option<Degradation>), EbpfError> {
 /// Before 5.11 maps count against RLIMIT_MEMLOCK. Where it cannot be raised it may not matter.
 fn raise_memlock_limit() {
     use rustix::process::{Resource, Rlimit, setrlimit};
-    let unlimited = Rlimit { current: None, maximum: None };
+    let unlimited = Rlimit {
+        current: None,
+        maximum: None,
+    };
     let _ = setrlimit(Resource::Memlock, unlimited);
 }

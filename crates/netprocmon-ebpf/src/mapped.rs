@@ -38,7 +38,12 @@ impl<T> Mapped<T> {
         // SAFETY: a new mapping at an address of the kernel's choice touches no other memory.
         let at = unsafe { mmap(std::ptr::null_mut(), bytes, both, MapFlags::SHARED, fd, 0) }?;
         let start = NonNull::new(at.cast()).ok_or(io::ErrorKind::AddrNotAvailable)?;
-        Ok(Self { start, entries, bytes, owns: PhantomData })
+        Ok(Self {
+            start,
+            entries,
+            bytes,
+            owns: PhantomData,
+        })
     }
 
     /// Number of elements.

@@ -16,7 +16,10 @@ pub(crate) struct FreeRows {
 impl FreeRows {
     /// Row 0 is not handed out by the kernel side.
     pub(crate) fn new() -> Self {
-        Self { high_water: 1, free: Vec::new() }
+        Self {
+            high_water: 1,
+            free: Vec::new(),
+        }
     }
 
     /// Calls `found` for each row that has come into use since the last call.

@@ -10,9 +10,7 @@ use netprocmon_model::{
     TrafficKey,
 };
 
-use crate::abi::{
-    EVENT_EXIT, EVENT_NETNS, EVENT_PROCESS, Event, KernelState, ProcessKey, SlotKey,
-};
+use crate::abi::{EVENT_EXIT, EVENT_NETNS, EVENT_PROCESS, Event, KernelState, ProcessKey, SlotKey};
 use crate::books::{
     Books, REASON_BEFORE_START, REASON_CAPACITY, REASON_NO_SOCKET, map_array, typed,
 };
@@ -31,6 +29,10 @@ pub struct Options {
     /// Sizes of the kernel tables.
     pub capacity: Capacity,
 }
+
+/// A followed tree of processes: whatever a member forks belongs to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TreeNumber(u32);
 
 /// A namespace that was not known, and a process that lives in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +60,8 @@ pub struct EbpfSource {
     limits: Limits,
     degradations: Vec<Degradation>,
     next_tree: u32,
+    /// Processes whose facts have changed on this side.
+    to_learn: Vec<ProcessKey>,
     /// Programs and links; dropped last, when nothing reads the tables any more.
     _attached: aya::Ebpf,
 }
@@ -76,8 +80,11 @@ impl EbpfSource {
     /// Loads, attaches, and claims the sockets that are open. Counting runs when it returns.
     pub fn start(options: Options) -> Result<Self, EbpfError> {
         let sizes = options.capacity.on_this_host(options.connections);
-        let loader::Attached { mut ebpf, cgroup_root, mut degradations } =
-            loader::attach(sizes, options.connections)?;
+        let loader::Attached {
+            mut ebpf,
+            cgroup_root,
+            mut degradations,
+        } = loader::attach(sizes, options.connections)?;
         // SAFETY: one element of the layout in bpf/abi.h, all that changes atomic.
         let state: Mapped<KernelState> = unsafe { map_array(&ebpf, "global", 1) }?;
         let conversations = match options.connections {
@@ -96,6 +103,7 @@ impl EbpfSource {
             limits: Limits::default(),
             degradations: Vec::new(),
             next_tree: 1,
+            to_learn: Vec::new(),
             state,
             _attached: ebpf,
         };
@@ -130,8 +138,15 @@ impl EbpfSource {
 
     /// Takes the events that wait, without reading counters; for when the descriptor is readable.
     pub fn drain_events(&mut self, sink: &mut impl FnMut(Observation)) {
+        for key in std::mem::take(&mut self.to_learn) {
+            learn(&mut self.census, key, sink);
+        }
         while let Some(event) = self.events.next().and_then(|item| Event::from_bytes(&item)) {
-            let key = ProcessKey { start: event.start, tgid: event.tgid, unused: 0 };
+            let key = ProcessKey {
+                start: event.start,
+                tgid: event.tgid,
+                unused: 0,
+            };
             match event.kind {
                 EVENT_PROCESS | EVENT_EXIT => learn(&mut self.census, key, sink),
                 EVENT_NETNS => self.new_namespaces.push(NewNamespace {
@@ -141,7 +156,9 @@ impl EbpfSource {
                 _ => {} // of a later version of our own object: there is none
             }
         }
-        let lost = self.kernel(|state| state.events_lost.load(Relaxed)).unwrap_or_default();
+        let lost = self
+            .kernel(|state| state.events_lost.load(Relaxed))
+            .unwrap_or_default();
         if lost > self.events_lost {
             sink(Observation::LostEvents(lost - self.events_lost));
             self.events_lost = lost;
@@ -151,39 +168,44 @@ impl EbpfSource {
         }
     }
 
-    /// Marks processes as members of a new followed tree; their children will belong to it too.
-    /// Answers with the tree's number.
-    pub fn open_tree(&mut self, members: &[Pid]) -> Result<u32, EbpfError> {
-        let number = self.next_tree;
+    /// A new followed tree, without members. Whatever a member forks belongs to it too. Its members
+    /// are shown to belong to `root` from [`EbpfSource::name_tree`] on.
+    pub fn open_tree(&mut self) -> TreeNumber {
+        let number = TreeNumber(self.next_tree);
         self.next_tree += 1;
-        for member in members {
-            self.join_tree(number, *member)?;
-        }
-        Ok(number)
+        number
     }
 
-    /// Adds a process to a followed tree.
-    pub fn join_tree(&mut self, number: u32, member: Pid) -> Result<(), EbpfError> {
+    /// Shows the members of a tree as belonging to `root`.
+    pub fn name_tree(&mut self, tree: TreeNumber, root: Pid) {
+        self.census.name_tree(tree.0, root);
+    }
+
+    /// Adds a living process to a followed tree.
+    pub fn join_tree(&mut self, tree: TreeNumber, member: Pid) -> Result<(), EbpfError> {
         let failed = |error| EbpfError::from_source(format!("follow process {member}"), error);
-        self.trees.insert(member.0, number, 0).map_err(failed)
+        self.trees.insert(member.0, tree.0, 0).map_err(failed)?;
+        if let Some(known) = self.census.join_tree(tree.0, member) {
+            self.to_learn.push(known);
+        }
+        Ok(())
     }
 
     /// Takes a process out of whatever tree it is in; its children stay.
     pub fn leave_tree(&mut self, member: Pid) {
+        self.census.leave_tree(member);
         // Not in it is as good.
         let _ = self.trees.remove(&member.0);
     }
 
-    /// Shows members of tree `number` as belonging to `root`.
-    pub fn name_tree(&mut self, number: u32, root: Pid) {
-        self.census.name_tree(number, root);
-    }
-
     /// The members of a followed tree that live.
     #[must_use]
-    pub fn members_of_tree(&self, number: u32) -> Vec<Pid> {
+    pub fn members_of_tree(&self, tree: TreeNumber) -> Vec<Pid> {
         let members = self.trees.iter().filter_map(Result::ok);
-        members.filter(|(_, tree)| *tree == number).map(|(pid, _)| Pid(pid)).collect()
+        members
+            .filter(|(_, number)| *number == tree.0)
+            .map(|(pid, _)| Pid(pid))
+            .collect()
     }
 
     fn kernel<T>(&self, look: impl FnOnce(&KernelState) -> T) -> Option<T> {
@@ -210,7 +232,9 @@ impl EbpfSource {
     }
 
     fn read_books(&mut self, sink: &mut impl FnMut(Observation)) {
-        let Some(state) = self.state.get(0) else { return };
+        let Some(state) = self.state.get(0) else {
+            return;
+        };
         let census = &mut self.census;
         let full = state.processes_full.load(Relaxed) != 0;
         self.books.read(state, |key, delta| {
@@ -229,7 +253,11 @@ impl EbpfSource {
         };
         let census = &self.census;
         let owner = |start, tgid| {
-            let key = ProcessKey { start, tgid, unused: 0 };
+            let key = ProcessKey {
+                start,
+                tgid,
+                unused: 0,
+            };
             match census.knows(key) {
                 true => Owner::Process(Census::id(key)),
                 false => Owner::Unattributed(Reason::Exited),
@@ -245,7 +273,10 @@ impl EbpfSource {
     fn let_go(&mut self, sink: &mut impl FnMut(Observation)) {
         let census = &self.census;
         self.books.reuse(|key| census.has_ended(key));
-        let done: Vec<_> = census.ended().filter(|key| !self.books.has_slot(*key)).collect();
+        let done: Vec<_> = census
+            .ended()
+            .filter(|key| !self.books.has_slot(*key))
+            .collect();
         for key in done {
             sink(Observation::Settled(Census::id(key)));
             self.census.forget(key);
@@ -253,12 +284,15 @@ impl EbpfSource {
     }
 
     fn report_limits(&mut self, sink: &mut impl FnMut(Observation)) {
-        let Some(limits) = self.kernel(Limits::read) else { return };
+        let Some(limits) = self.kernel(Limits::read) else {
+            return;
+        };
         if limits == self.limits {
             return;
         }
         self.limits = limits;
-        self.degradations.retain(|degradation| degradation.code != "capacity");
+        self.degradations
+            .retain(|degradation| degradation.code != "capacity");
         self.degradations.extend(limits.degradations());
         sink(Observation::LostEvents(0)); // a sign of life: the degradations have changed
     }
@@ -284,15 +318,37 @@ impl Limits {
 
     fn degradations(self) -> impl Iterator<Item = Degradation> {
         let rows = [
-            (self.storage_failures, "packets of sockets without room for our state: they are under `capacity`", "raise net.core.optmem_max"),
-            (self.slots_full, "times no counter row was free: the bytes are under `capacity`", "raise --max-counters"),
-            (self.connections_full, "connections had no row: their bytes are counted, they are not listed", "raise --max-connections"),
-            (self.processes_full, "processes could not be written down: those that had ended have no name", "raise --max-processes"),
-            (self.tree_full, "processes of a followed tree could not be marked", "raise --max-processes"),
+            (
+                self.storage_failures,
+                "packets of sockets without room for our state: they are under `capacity`",
+                "raise net.core.optmem_max",
+            ),
+            (
+                self.slots_full,
+                "times no counter row was free: the bytes are under `capacity`",
+                "raise --max-counters",
+            ),
+            (
+                self.connections_full,
+                "connections had no row: their bytes are counted, they are not listed",
+                "raise --max-connections",
+            ),
+            (
+                self.processes_full,
+                "processes could not be written down: those that had ended have no name",
+                "raise --max-processes",
+            ),
+            (
+                self.tree_full,
+                "processes of a followed tree could not be marked",
+                "raise --max-processes",
+            ),
         ];
-        rows.into_iter().filter(|(count, ..)| *count > 0).map(|(count, what, remedy)| {
-            Degradation::new("capacity", format!("{count} {what}")).with_remedy(remedy)
-        })
+        rows.into_iter()
+            .filter(|(count, ..)| *count > 0)
+            .map(|(count, what, remedy)| {
+                Degradation::new("capacity", format!("{count} {what}")).with_remedy(remedy)
+            })
     }
 }
 
@@ -331,8 +387,15 @@ fn reason(code: u8) -> Reason {
 fn traffic_key(owner: Owner, key: &SlotKey) -> TrafficKey {
     TrafficKey {
         owner,
-        interface: InterfaceId { netns: NetnsId(key.netns), index: key.ifindex },
+        interface: InterfaceId {
+            netns: NetnsId(key.netns),
+            index: key.ifindex,
+        },
         protocol: Protocol(key.protocol),
-        ip_version: if key.ip_version == 6 { IpVersion::V6 } else { IpVersion::V4 },
+        ip_version: if key.ip_version == 6 {
+            IpVersion::V6
+        } else {
+            IpVersion::V4
+        },
     }
 }

@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use crate::interface::explained;
 use crate::{
     ConnectionId, ConnectionReading, Counters, Degradation, InterfaceId, InterfaceReading,
-    InterfaceSummary, Observation, Owner, Process, ProcessId, Reason, SCHEMA_VERSION, Selection,
-    Snapshot, SourceKind, TrafficKey, UnattributedUsage,
+    InterfaceSummary, Observation, Owner, Pid, Process, ProcessId, Reason, SCHEMA_VERSION,
+    Selection, Snapshot, SourceKind, TrafficKey, UnattributedUsage,
 };
 
 mod account;
@@ -49,6 +49,7 @@ pub struct Ledger {
     departed: Counters,
     lost_events: u64,
     last_elapsed: Option<Duration>,
+    kept: BTreeSet<ProcessId>,
 }
 
 impl Ledger {
@@ -67,6 +68,7 @@ impl Ledger {
             departed: Counters::ZERO,
             lost_events: 0,
             last_elapsed: None,
+            kept: BTreeSet::new(),
         }
     }
 
@@ -104,8 +106,8 @@ impl Ledger {
 
     /// Everything up to now.
     ///
-    /// `interfaces` are fresh readings of at least the interfaces in
-    /// [`Ledger::interfaces_in_use`]; names and device counters of others stay unknown.
+    /// `interfaces` are fresh readings of the interfaces in [`Ledger::interfaces_to_read`]; others
+    /// keep the reading that they had.
     pub fn snapshot(
         &mut self,
         time: Timestamp,
@@ -162,9 +164,37 @@ impl Ledger {
         snapshot
     }
 
-    /// The interfaces that something was counted on: their names and device counters are wanted.
-    pub fn interfaces_in_use(&self) -> impl Iterator<Item = InterfaceId> + '_ {
-        self.interfaces.keys().copied().filter(|id| id.index != 0)
+    /// The interfaces that something was counted on since the last snapshot: a reading of each is
+    /// wanted for the next.
+    pub fn interfaces_to_read(&self) -> impl Iterator<Item = InterfaceId> + '_ {
+        let moved = self
+            .interfaces
+            .iter()
+            .filter(|(id, count)| id.index != 0 && count.has_moved());
+        moved.map(|(id, _)| *id)
+    }
+
+    /// Keeps the numbers of this process when it has ended, whatever the retention.
+    pub fn keep(&mut self, process: ProcessId) {
+        self.kept.insert(process);
+    }
+
+    /// Undoes [`Ledger::keep`].
+    pub fn release(&mut self, process: ProcessId) {
+        self.kept.remove(&process);
+    }
+
+    /// The process that had this pid last.
+    #[must_use]
+    pub fn latest(&self, pid: Pid) -> Option<ProcessId> {
+        let id = |start_boottime| ProcessId {
+            pid,
+            start_boottime,
+        };
+        self.accounts
+            .range(id(0)..=id(u64::MAX))
+            .next_back()
+            .map(|(id, _)| *id)
     }
 
     /// What was moved by a process, interface by interface, whatever is selected.
@@ -218,9 +248,10 @@ impl Ledger {
         let id = reading.id;
         let before = self.conversations.get(&id).and_then(Conversation::owner);
         if before != owner
-            && let Some(account) = before.and_then(|id| self.accounts.get_mut(&id)) {
-                account.drop_connection(id);
-            }
+            && let Some(account) = before.and_then(|id| self.accounts.get_mut(&id))
+        {
+            account.drop_connection(id);
+        }
         if let Some(account) = owner.and_then(|id| self.accounts.get_mut(&id)) {
             account.add_connection(id);
         }
@@ -298,8 +329,9 @@ impl Ledger {
         self.conversations.retain(|id, _| !gone.contains(id));
         let selection = &self.selection;
         let departed = &mut self.departed;
-        self.accounts.retain(|_, account| {
-            let leaves = account.retire();
+        let kept = &self.kept;
+        self.accounts.retain(|id, account| {
+            let leaves = account.retire() && !kept.contains(id);
             if leaves && selection.takes(account.facts()) {
                 *departed += account.selected_total(selection);
             }

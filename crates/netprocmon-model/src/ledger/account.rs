@@ -115,7 +115,9 @@ impl Account {
                 == (key.interface, key.protocol, key.ip_version)
         };
         let cell = self.cells.iter_mut().find(same);
-        if let Some(cell) = cell { delta.apply(&mut cell.counters) } else {
+        if let Some(cell) = cell {
+            delta.apply(&mut cell.counters)
+        } else {
             let mut counters = Counters::ZERO;
             delta.apply(&mut counters);
             self.cells.push(Cell {

@@ -21,6 +21,8 @@ pub(super) struct InterfaceCount {
     merged: [Merged; KINDS.len()],
     name: Option<Arc<str>>,
     renamed: bool,
+    /// Counted on since its last reading.
+    moved: bool,
     device: Option<DeviceCounters>,
     link_header: LinkHeader,
     basis: CountingBasis,
@@ -29,6 +31,7 @@ pub(super) struct InterfaceCount {
 impl InterfaceCount {
     pub(super) fn add(&mut self, protocol: Protocol, version: IpVersion, delta: &Delta) {
         delta.apply(&mut self.wire);
+        self.moved = true;
         let kind = match (protocol, version) {
             (Protocol::TCP, IpVersion::V4) => 0,
             (Protocol::TCP, IpVersion::V6) => 1,
@@ -43,9 +46,14 @@ impl InterfaceCount {
             self.name = Some(Arc::clone(&reading.name));
             self.renamed = true;
         }
+        self.moved = false;
         self.device = reading.device;
         self.link_header = reading.link_header;
         self.basis = reading.basis;
+    }
+
+    pub(super) fn has_moved(&self) -> bool {
+        self.moved
     }
 
     pub(super) fn take_renamed(&mut self) -> bool {

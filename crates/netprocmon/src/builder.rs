@@ -1,0 +1,127 @@
+//! What a monitor is asked to do, before it starts.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use netprocmon_ebpf::Capacity;
+use netprocmon_model::{Pid, Retention};
+
+use crate::{Children, Error, Monitor};
+
+/// Collects what to watch and how; [`MonitorBuilder::start`] starts it. Nothing asked is the whole
+/// host.
+///
+/// Criteria on processes (pid, name, cgroup) are alternatives. Restrictions to interfaces and
+/// addresses apply on top of them: only traffic of those interfaces counts.
+#[derive(Clone, Debug)]
+pub struct MonitorBuilder {
+    pub(crate) pids: Vec<(Pid, Children)>,
+    pub(crate) names: Vec<String>,
+    pub(crate) cgroups: Vec<String>,
+    pub(crate) interfaces: Vec<String>,
+    pub(crate) addresses: Vec<IpAddr>,
+    pub(crate) interval: Duration,
+    pub(crate) connections: bool,
+    pub(crate) retention: Retention,
+    pub(crate) capacity: Capacity,
+}
+
+impl MonitorBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            pids: Vec::new(),
+            names: Vec::new(),
+            cgroups: Vec::new(),
+            interfaces: Vec::new(),
+            addresses: Vec::new(),
+            interval: Duration::from_secs(1),
+            connections: false,
+            retention: Retention::ShowOnce,
+            capacity: Capacity::default(),
+        }
+    }
+
+    /// Watch the process with this pid.
+    #[must_use]
+    pub fn pid(mut self, pid: Pid, children: Children) -> Self {
+        self.pids.push((pid, children));
+        self
+    }
+
+    /// Watch processes of this name: `comm`, or the file name of the program.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.names.push(name.into());
+        self
+    }
+
+    /// Watch processes in this cgroup or below it: a path from the root of cgroup v2.
+    #[must_use]
+    pub fn cgroup(mut self, path: impl Into<String>) -> Self {
+        self.cgroups.push(path.into());
+        self
+    }
+
+    /// Count only what crosses interfaces of this name, in whichever network namespace.
+    #[must_use]
+    pub fn interface(mut self, name: impl Into<String>) -> Self {
+        self.interfaces.push(name.into());
+        self
+    }
+
+    /// Count only what crosses the interface with this local address.
+    #[must_use]
+    pub fn address(mut self, address: IpAddr) -> Self {
+        self.addresses.push(address);
+        self
+    }
+
+    /// How often a sample is due. Default: one second.
+    #[must_use]
+    pub fn interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// Count each connection too. Default: no, and then nothing is paid for it.
+    #[must_use]
+    pub fn connections(mut self, with: bool) -> Self {
+        self.connections = with;
+        self
+    }
+
+    /// What happens to processes and connections that have ended. Default: shown once more as
+    /// ended, then only in the totals.
+    #[must_use]
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
+        self
+    }
+
+    /// Sizes of the kernel tables. Default: from the host.
+    #[must_use]
+    pub fn capacity(mut self, capacity: Capacity) -> Self {
+        self.capacity = capacity;
+        self
+    }
+
+    /// Starts counting: loads the programs, attaches them, claims the sockets that are open.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSuchProcess`](crate::ErrorKind::NoSuchProcess),
+    /// [`NoSuchInterface`](crate::ErrorKind::NoSuchInterface) and
+    /// [`NoSuchAddress`](crate::ErrorKind::NoSuchAddress) before anything is attached;
+    /// [`PermissionDenied`](crate::ErrorKind::PermissionDenied) and
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) with their remedy. After an error nothing
+    /// stays in the kernel.
+    pub fn start(self) -> Result<Monitor, Error> {
+        Monitor::start(self)
+    }
+}
+
+impl Default for MonitorBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,101 @@
+//! The one error of the library: what failed, why, and what mends it.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use netprocmon_ebpf::{EbpfError, EbpfErrorKind};
+
+/// What kind of failure it is, to branch on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The pid that was asked for is no living process.
+    NoSuchProcess,
+    /// No network namespace has an interface of that name.
+    NoSuchInterface,
+    /// No interface has that address.
+    NoSuchAddress,
+    /// A capability is missing; the remedy says how to grant it.
+    PermissionDenied,
+    /// This kernel or host cannot do it; the remedy says what would.
+    Unsupported,
+    /// A table of a size that was asked for is full.
+    Capacity,
+    /// The operating system failed at something else.
+    Io,
+}
+
+/// What failed, on what, with the cause as [`std::error::Error::source`].
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    remedy: Option<String>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            remedy: None,
+            source: None,
+        }
+    }
+
+    pub(crate) fn io(
+        operation: impl Into<String>,
+        source: impl StdError + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            source: Some(Box::new(source)),
+            ..Self::new(ErrorKind::Io, operation)
+        }
+    }
+
+    pub(crate) fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+
+    /// What kind of failure it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// What the user can do about it, often a command.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&str> {
+        self.remedy.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<EbpfError> for Error {
+    fn from(error: EbpfError) -> Self {
+        let kind = match error.kind() {
+            EbpfErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+            EbpfErrorKind::Unsupported => ErrorKind::Unsupported,
+            _ => ErrorKind::Io,
+        };
+        Self {
+            kind,
+            message: error.to_string(),
+            remedy: error.remedy().map(str::to_owned),
+            source: error.into_source(),
+        }
+    }
+}

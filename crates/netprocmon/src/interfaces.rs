@@ -1,0 +1,195 @@
+//! The interfaces of every namespace that matters: what they are called, what they counted when
+//! the monitor started, and what they count now.
+//!
+//! Namespaces come and go. One that was there at the start is measured from what its interfaces had
+//! counted then; one that appears later counts from 0. A namespace is entered only while something
+//! moves in it, and never kept open.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use netprocmon_host::interface::{self, Counting, Surveyed};
+use netprocmon_host::netns::{self, Netns};
+use netprocmon_model::{DeviceCounters, InterfaceId, InterfaceReading, NetnsId, Pid};
+
+#[derive(Debug, Default)]
+pub(crate) struct Interfaces {
+    known: BTreeMap<InterfaceId, Known>,
+    /// The way into each namespace, as long as it leads there.
+    ways: BTreeMap<NetnsId, Netns>,
+    /// Namespaces that could not be found again: not looked for at each sample.
+    lost: BTreeSet<NetnsId>,
+    /// Raised with each change of `known`.
+    version: u64,
+}
+
+#[derive(Debug)]
+struct Known {
+    name: Arc<str>,
+    addresses: Vec<IpAddr>,
+    start: DeviceCounters,
+    counting: Counting,
+}
+
+impl Interfaces {
+    /// Every interface of every namespace that can be entered, with what it has counted so far.
+    pub(crate) fn at_start() -> Self {
+        let mut interfaces = Self::default();
+        let all = netns::all();
+        let (found, _unreachable) = interface::survey(&all);
+        interfaces.ways = all.into_iter().map(|netns| (netns.id, netns)).collect();
+        for one in found {
+            let start = one.interface.stats;
+            interfaces.learn(one, start);
+        }
+        interfaces
+    }
+
+    /// A namespace that is new, and a process that lives in it: what it has counted is ours.
+    pub(crate) fn meet(&mut self, netns: NetnsId, member: Pid) {
+        if self.ways.contains_key(&netns) {
+            return;
+        }
+        self.lost.remove(&netns);
+        let way = Netns {
+            id: netns,
+            path: format!("/proc/{member}/ns/net").into(),
+        };
+        self.ways.insert(netns, way);
+        self.survey(netns);
+    }
+
+    /// Looks at every namespace again, for addresses that have changed.
+    pub(crate) fn refresh(&mut self) {
+        self.ways
+            .extend(netns::all().into_iter().map(|netns| (netns.id, netns)));
+        self.survey_all();
+    }
+
+    /// Changes when names or addresses do.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub(crate) fn name(&self, id: InterfaceId) -> Option<Arc<str>> {
+        self.known.get(&id).map(|known| Arc::clone(&known.name))
+    }
+
+    /// The interfaces with this name, one in each namespace at most.
+    pub(crate) fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = InterfaceId> + 'a {
+        self.known
+            .iter()
+            .filter(move |(_, known)| *known.name == *name)
+            .map(|(id, _)| *id)
+    }
+
+    /// The interfaces with this address.
+    pub(crate) fn with_address(&self, address: IpAddr) -> impl Iterator<Item = InterfaceId> + '_ {
+        let has = move |known: &Known| known.addresses.contains(&address);
+        self.known
+            .iter()
+            .filter(move |(_, known)| has(known))
+            .map(|(id, _)| *id)
+    }
+
+    /// Fresh readings of these interfaces.
+    pub(crate) fn read(&mut self, wanted: &BTreeSet<InterfaceId>) -> Vec<InterfaceReading> {
+        let spaces: BTreeSet<NetnsId> = wanted.iter().map(|id| id.netns).collect();
+        if wanted
+            .iter()
+            .any(|id| !self.known.contains_key(id) && !self.lost.contains(&id.netns))
+        {
+            self.find_ways(&spaces);
+            self.survey_all();
+        }
+        let mut readings = Vec::with_capacity(wanted.len());
+        let mut gone = Vec::new();
+        let ways = self.find_ways(&spaces);
+        for (netns, answer) in ways
+            .iter()
+            .zip(netns::enter(&ways, |_| interface::list_links()))
+        {
+            let Ok(Ok(links)) = answer else {
+                gone.push(netns.id);
+                continue;
+            };
+            for link in links {
+                let id = InterfaceId {
+                    netns: netns.id,
+                    index: link.index,
+                };
+                if let Some(known) = self.known.get_mut(&id).filter(|_| wanted.contains(&id)) {
+                    if known.name != link.name {
+                        known.name = Arc::clone(&link.name);
+                        self.version += 1;
+                    }
+                    readings.push(link.reading(netns.id, known.start, known.counting));
+                }
+            }
+        }
+        for netns in gone {
+            self.ways.remove(&netns);
+        }
+        readings
+    }
+
+    /// The ways into these namespaces; one that has closed is looked for once more.
+    fn find_ways(&mut self, spaces: &BTreeSet<NetnsId>) -> Vec<Netns> {
+        let missing = |this: &Self, id| !this.ways.contains_key(id) && !this.lost.contains(id);
+        if spaces.iter().any(|id| missing(self, id)) {
+            for netns in netns::all() {
+                self.ways.entry(netns.id).or_insert(netns);
+            }
+            let lost: Vec<_> = spaces
+                .iter()
+                .filter(|id| missing(self, id))
+                .copied()
+                .collect();
+            self.lost.extend(lost);
+        }
+        spaces
+            .iter()
+            .filter_map(|id| self.ways.get(id))
+            .cloned()
+            .collect()
+    }
+
+    /// Looks at a namespace whole, if there is a way into it.
+    fn survey(&mut self, netns: NetnsId) {
+        if self.ways.contains_key(&netns) {
+            self.survey_all(); // the others too: a veth's peer says how it counts
+        }
+    }
+
+    /// Interfaces that were not there before count from 0.
+    fn survey_all(&mut self) {
+        let ways: Vec<_> = self.ways.values().cloned().collect();
+        let (found, _gone) = interface::survey(&ways);
+        for one in found {
+            let start = self
+                .known
+                .get(&id(&one))
+                .map_or(DeviceCounters::default(), |known| known.start);
+            self.learn(one, start);
+        }
+    }
+
+    fn learn(&mut self, one: Surveyed, start: DeviceCounters) {
+        let known = Known {
+            name: Arc::clone(&one.interface.name),
+            counting: one.counting,
+            addresses: one.interface.addresses.clone(),
+            start,
+        };
+        self.known.insert(id(&one), known);
+        self.version += 1;
+    }
+}
+
+fn id(one: &Surveyed) -> InterfaceId {
+    InterfaceId {
+        netns: one.netns,
+        index: one.interface.index,
+    }
+}

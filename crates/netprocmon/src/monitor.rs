@@ -1,0 +1,475 @@
+//! The monitor: a source, the ledger that adds its observations up, and the facts about interfaces
+//! that neither of them knows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::process::{Child, Command};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use netprocmon_ebpf::{EbpfSource, Options, TreeNumber};
+use netprocmon_host::{interface, process};
+use netprocmon_model::{
+    Counters, Degradation, InterfaceId, Ledger, Observation, Pid, Protocol, Selection, Snapshot,
+    SourceKind,
+};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+
+use crate::interfaces::Interfaces;
+use crate::ticker::Ticker;
+use crate::watched::Watched;
+use crate::{Children, Error, ErrorKind, MonitorBuilder, Traffic, ports};
+
+/// Counts, from the moment that it is started until it is dropped.
+///
+/// It is readable ([`AsFd`]) when a sample is due; then [`Monitor::try_sample`] gives it. Or
+/// [`Monitor::wait`] for it. Or take a [`Monitor::snapshot`] whenever you like.
+///
+/// ```no_run
+/// use netprocmon::{Children, Monitor, Pid};
+///
+/// let mut monitor = Monitor::builder().pid(Pid(586), Children::Follow).start()?;
+/// while let Some(snapshot) = monitor.wait(None)? {
+///     println!("{:?}", snapshot.totals.bytes_total());
+///     if snapshot.process(Pid(586)).is_none_or(|usage| usage.process.exited.is_some()) {
+///         break;
+///     }
+/// }
+/// # Ok::<(), netprocmon::Error>(())
+/// ```
+pub struct Monitor {
+    source: EbpfSource,
+    ledger: Ledger,
+    interfaces: Interfaces,
+    ticker: Ticker,
+    started: Instant,
+    watched: BTreeMap<Pid, Watched>,
+    trees: BTreeMap<Pid, TreeNumber>,
+    names: BTreeSet<String>,
+    cgroups: BTreeSet<String>,
+    interface_names: BTreeSet<String>,
+    addresses: BTreeSet<IpAddr>,
+    /// Of [`Interfaces`], when the selection was last made.
+    selected_version: u64,
+    degradations: Arc<[Degradation]>,
+}
+
+pub(crate) fn no_such_process(pid: Pid) -> Error {
+    Error::new(
+        ErrorKind::NoSuchProcess,
+        format!("no process has the pid {pid}"),
+    )
+    .with_remedy("list the processes that use the network: netprocmon ps")
+}
+
+fn no_such_interface(name: &str) -> Error {
+    Error::new(
+        ErrorKind::NoSuchInterface,
+        format!("no interface is called {name:?}"),
+    )
+    .with_remedy("list the interfaces: ip link")
+}
+
+fn no_such_address(address: IpAddr) -> Error {
+    Error::new(
+        ErrorKind::NoSuchAddress,
+        format!("no interface has the address {address}"),
+    )
+    .with_remedy("list the addresses: ip address")
+}
+
+impl Monitor {
+    /// What to watch and how, to be started.
+    #[must_use]
+    pub fn builder() -> MonitorBuilder {
+        MonitorBuilder::new()
+    }
+
+    pub(crate) fn start(asked: MonitorBuilder) -> Result<Self, Error> {
+        if let Some((pid, _)) = asked.pids.iter().find(|(pid, _)| !process::exists(*pid)) {
+            return Err(no_such_process(*pid));
+        }
+        let interfaces = Interfaces::at_start();
+        for name in &asked.interfaces {
+            interfaces
+                .named(name)
+                .next()
+                .ok_or_else(|| no_such_interface(name))?;
+        }
+        for address in &asked.addresses {
+            let found = interfaces.with_address(*address).next();
+            found.ok_or_else(|| no_such_address(*address))?;
+        }
+        let options = Options {
+            connections: asked.connections,
+            capacity: asked.capacity,
+        };
+        let source = EbpfSource::start(options)?;
+        let ticker = Ticker::new(asked.interval, source.as_fd())
+            .map_err(|error| Error::io("make a timer", error))?;
+        let mut monitor = Self {
+            ledger: Ledger::new(SourceKind::Ebpf, asked.retention, asked.connections),
+            source,
+            interfaces,
+            ticker,
+            started: Instant::now(),
+            watched: BTreeMap::new(),
+            trees: BTreeMap::new(),
+            names: asked.names.into_iter().collect(),
+            cgroups: asked.cgroups.into_iter().collect(),
+            interface_names: asked.interfaces.into_iter().collect(),
+            addresses: asked.addresses.into_iter().collect(),
+            selected_version: 0,
+            degradations: [].into(),
+        };
+        for (pid, children) in asked.pids {
+            monitor.add_pid(pid, children)?;
+        }
+        monitor.select();
+        Ok(monitor)
+    }
+
+    /// Everything up to now.
+    ///
+    /// # Errors
+    ///
+    /// None today; a source may lose its privileges.
+    pub fn snapshot(&mut self) -> Result<Arc<Snapshot>, Error> {
+        self.collect();
+        let wanted: BTreeSet<_> = self.ledger.interfaces_to_read().collect();
+        let readings = self.interfaces.read(&wanted);
+        if self.interfaces.version() != self.selected_version {
+            self.select();
+        }
+        if *self.degradations != *self.source.degradations() {
+            self.degradations = self.source.degradations().into();
+        }
+        let elapsed = self.started.elapsed();
+        let now = Timestamp::now();
+        Ok(Arc::new(self.ledger.snapshot(
+            now,
+            elapsed,
+            &readings,
+            &self.degradations,
+        )))
+    }
+
+    /// The sample that is due, when [`AsFd`] has turned readable; `None` when none is. Never
+    /// blocks.
+    pub fn try_sample(&mut self) -> Result<Option<Arc<Snapshot>>, Error> {
+        self.attend();
+        match self.ticker.take_tick() {
+            Ok(true) => self.snapshot().map(Some),
+            Ok(false) => Ok(None),
+            Err(error) => Err(Error::io("read the timer", error)),
+        }
+    }
+
+    /// Blocks until the next sample is due, a signal comes or `timeout` is over; `None` for the
+    /// latter two. `timeout: None` waits as long as it takes.
+    pub fn wait(&mut self, timeout: Option<Duration>) -> Result<Option<Arc<Snapshot>>, Error> {
+        let deadline = timeout.map(|timeout| Instant::now() + timeout);
+        loop {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let left = left.map(rustix::time::Timespec::try_from).transpose();
+            let left = left.map_err(|error| Error::io("wait for so long", error))?;
+            match poll(
+                &mut [PollFd::new(&self.ticker, PollFlags::IN)],
+                left.as_ref(),
+            ) {
+                Ok(0) | Err(Errno::INTR) => return Ok(None),
+                Ok(_) => {}
+                Err(error) => return Err(Error::io("wait for the next sample", error)),
+            }
+            if let Some(sample) = self.try_sample()? {
+                return Ok(Some(sample));
+            }
+        }
+    }
+
+    /// Starts `command`. It and all its descendants are counted from their first packet; the
+    /// child's pid is the tree's root, and from now on the monitor watches this tree.
+    ///
+    /// # Errors
+    ///
+    /// As [`Command::spawn`]; or the tree could not be followed.
+    pub fn spawn(&mut self, command: &mut Command) -> io::Result<Child> {
+        let here = Pid(std::process::id());
+        let tree = self.source.open_tree();
+        // What a member forks belongs to the tree: so we are one for as long as we fork.
+        self.source
+            .join_tree(tree, here)
+            .map_err(io::Error::other)?;
+        let child = command.spawn();
+        self.source.leave_tree(here);
+        let child = child?;
+        let root = Pid(child.id());
+        self.source.name_tree(tree, root);
+        self.trees.insert(root, tree);
+        self.select();
+        Ok(child)
+    }
+
+    /// The members of a followed tree that live: of one that was spawned, or added with
+    /// [`Children::Follow`].
+    pub fn living_in_tree(&self, root: Pid) -> Result<Vec<Pid>, Error> {
+        let tree = self.trees.get(&root).ok_or_else(|| no_such_process(root))?;
+        Ok(self.source.members_of_tree(*tree))
+    }
+
+    /// Watches a process too, from what it has moved by now. Adding it again starts it anew.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NoSuchProcess`].
+    pub fn add_pid(&mut self, pid: Pid, children: Children) -> Result<(), Error> {
+        let facts = process::read(pid).ok_or_else(|| no_such_process(pid))?;
+        self.collect();
+        self.remove_pid(pid);
+        let id = facts.id;
+        let tree = match children {
+            Children::Ignore => None,
+            Children::Follow => Some(self.follow(pid)?),
+        };
+        if self.ledger.process(id).is_none() {
+            self.ledger.observe(Observation::Process(Arc::new(facts)));
+        }
+        self.ledger.keep(id);
+        let before = self.ledger.traffic_of(id).into_iter().collect();
+        self.watched.insert(pid, Watched { id, before, tree });
+        self.select();
+        Ok(())
+    }
+
+    /// Stops watching a process and forgets its counts; whether it was watched.
+    pub fn remove_pid(&mut self, pid: Pid) -> bool {
+        let Some(watched) = self.watched.remove(&pid) else {
+            return false;
+        };
+        self.ledger.release(watched.id);
+        if let Some(tree) = watched.tree {
+            for member in self.source.members_of_tree(tree) {
+                self.source.leave_tree(member);
+            }
+            self.trees.remove(&pid);
+        }
+        self.select();
+        true
+    }
+
+    /// The processes that are watched, those that have ended included, in order.
+    #[must_use]
+    pub fn pids(&self) -> Vec<Pid> {
+        self.watched.keys().copied().collect()
+    }
+
+    /// Watches no process in particular: the whole host, unless names or cgroups were asked for.
+    pub fn clear_pids(&mut self) {
+        for pid in self.pids() {
+            self.remove_pid(pid);
+        }
+    }
+
+    /// Restricts counting to the interface with this local address, beside those already added.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NoSuchAddress`].
+    pub fn add_address(&mut self, address: IpAddr) -> Result<(), Error> {
+        let fresh = self.interfaces.with_address(address).next().is_some();
+        if !fresh {
+            self.interfaces.refresh();
+            let found = self.interfaces.with_address(address).next();
+            found.ok_or_else(|| no_such_address(address))?;
+        }
+        self.addresses.insert(address);
+        self.select();
+        Ok(())
+    }
+
+    /// Lifts the restriction to an address; whether there was one.
+    pub fn remove_address(&mut self, address: IpAddr) -> bool {
+        let was = self.addresses.remove(&address);
+        self.select();
+        was
+    }
+
+    /// The addresses that counting is restricted to, in order; none is no restriction.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        self.addresses.iter().copied().collect()
+    }
+
+    /// Lifts all restrictions to addresses.
+    pub fn clear_addresses(&mut self) {
+        self.addresses.clear();
+        self.select();
+    }
+
+    /// The local addresses listened to, in this network namespace.
+    pub fn listen_addresses(&self) -> Result<Vec<IpAddr>, Error> {
+        let listened = self.listened()?.into_iter();
+        Ok(listened.flat_map(|interface| interface.addresses).collect())
+    }
+
+    /// The names of the interfaces listened to, in this network namespace.
+    pub fn listen_interfaces(&self) -> Result<Vec<Arc<str>>, Error> {
+        Ok(self
+            .listened()?
+            .into_iter()
+            .map(|interface| interface.name)
+            .collect())
+    }
+
+    /// The interface of a local address, when it is listened to.
+    pub fn listen_interface_by_address(&self, address: IpAddr) -> Result<Option<Arc<str>>, Error> {
+        let mut listened = self.listened()?.into_iter();
+        let found = listened.find(|interface| interface.addresses.contains(&address));
+        Ok(found.map(|interface| interface.name))
+    }
+
+    /// What a process moved, one record per interface: since it was added when it was, else since
+    /// the monitor started. A watched process that has ended keeps its counts.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NoSuchProcess`] for a pid that is neither watched nor a process.
+    pub fn traffic(&mut self, pid: Pid) -> Result<Vec<Traffic>, Error> {
+        self.collect();
+        let watched = self.watched.get(&pid);
+        let Some(id) = watched
+            .map(|watched| watched.id)
+            .or_else(|| self.ledger.latest(pid))
+        else {
+            let exists = process::exists(pid).then(Vec::new);
+            return exists.ok_or_else(|| no_such_process(pid));
+        };
+        let since = |interface: InterfaceId, counters: Counters| match watched {
+            Some(watched) => watched.since(interface, counters),
+            None => counters,
+        };
+        let all = self.ledger.traffic_of(id).into_iter();
+        let selection = self.ledger.selection();
+        let taken = all.filter(|(interface, _)| selection.takes_interface(*interface));
+        Ok(taken
+            .map(|(interface, counters)| Traffic {
+                pid,
+                interface,
+                interface_name: self.interfaces.name(interface),
+                counters: since(interface, counters),
+            })
+            .collect())
+    }
+
+    /// The local ports of a process, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NoSuchProcess`].
+    pub fn ports_of_pid(&self, pid: Pid) -> Result<Vec<u16>, Error> {
+        ports::of_pid(pid)
+    }
+
+    /// The local ports in use by sockets of a protocol, in order.
+    pub fn ports_of_protocol(&self, protocol: Protocol) -> Result<Vec<u16>, Error> {
+        Ok(ports::of_protocol(protocol))
+    }
+
+    /// All local ports in use, in order.
+    pub fn ports(&self) -> Result<Vec<u16>, Error> {
+        Ok(ports::all())
+    }
+
+    /// The process that owns a local port.
+    pub fn pid_of_port(&self, protocol: Protocol, port: u16) -> Result<Option<Pid>, Error> {
+        Ok(ports::owner(protocol, port))
+    }
+
+    /// Takes everything that the source has.
+    fn collect(&mut self) {
+        let ledger = &mut self.ledger;
+        self.source
+            .collect(|observation| ledger.observe(observation));
+        self.meet_namespaces();
+    }
+
+    /// Takes what should not wait for the interval: a namespace may be gone by then.
+    fn attend(&mut self) {
+        let ledger = &mut self.ledger;
+        self.source
+            .drain_events(&mut |observation| ledger.observe(observation));
+        self.meet_namespaces();
+    }
+
+    fn meet_namespaces(&mut self) {
+        for new in self.source.take_new_namespaces() {
+            self.interfaces.meet(new.netns, new.member);
+        }
+    }
+
+    /// Follows a process that lives, with the descendants that it has.
+    fn follow(&mut self, root: Pid) -> Result<TreeNumber, Error> {
+        let tree = self.source.open_tree();
+        self.source.name_tree(tree, root);
+        self.source.join_tree(tree, root)?;
+        // Twice: a child may have been born between the look and the mark of its parent.
+        for _ in 0..2 {
+            for member in process::descendants(root) {
+                self.source.join_tree(tree, member)?;
+            }
+        }
+        self.trees.insert(root, tree);
+        Ok(tree)
+    }
+
+    /// Tells the ledger what is asked for now.
+    fn select(&mut self) {
+        let restricted = !self.interface_names.is_empty() || !self.addresses.is_empty();
+        let named = self
+            .interface_names
+            .iter()
+            .flat_map(|name| self.interfaces.named(name));
+        let addressed = self
+            .addresses
+            .iter()
+            .flat_map(|one| self.interfaces.with_address(*one));
+        let selection = Selection {
+            pids: self.watched.keys().copied().collect(),
+            trees: self.trees.keys().copied().collect(),
+            names: self.names.clone(),
+            cgroups: self.cgroups.clone(),
+            interfaces: restricted.then(|| named.chain(addressed).collect()),
+        };
+        self.selected_version = self.interfaces.version();
+        if *self.ledger.selection() != selection {
+            self.ledger.select(selection);
+        }
+    }
+
+    /// The interfaces of this namespace that pass the restrictions.
+    fn listened(&self) -> Result<Vec<interface::Interface>, Error> {
+        let all = interface::list().map_err(|error| Error::io("list the interfaces", error))?;
+        let restricted = !self.interface_names.is_empty() || !self.addresses.is_empty();
+        let taken = |one: &interface::Interface| {
+            !restricted
+                || self.interface_names.contains(&*one.name)
+                || one
+                    .addresses
+                    .iter()
+                    .any(|address| self.addresses.contains(address))
+        };
+        Ok(all.into_iter().filter(taken).collect())
+    }
+}
+
+impl AsFd for Monitor {
+    /// Readable when a sample is due, or when [`Monitor::try_sample`] should be called for another
+    /// reason (it then gives `None`).
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.ticker.as_fd()
+    }
+}
