@@ -14,10 +14,12 @@
 #define AF_INET6 10
 #define ETH_P_IP 0x0800
 #define SOCK_STREAM 1
+#define SOCK_RAW 3
 #define IPPROTO_ICMP 1
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
 #define IPPROTO_ICMPV6 58
+#define IPPROTO_RAW 255
 #define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
 #define MSG_PEEK 0x2
 #define MSG_ERRQUEUE 0x2000

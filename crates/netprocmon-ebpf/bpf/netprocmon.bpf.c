@@ -238,6 +238,19 @@ static __always_inline void count_payload(struct socket_state *socket, __u64 sen
 	count_connection_payload(socket, sent, received);
 }
 
+/*
+ * Headers that a call moved together with its payload: raw(7) hands up the IPv4 header with each
+ * packet, and an IPPROTO_RAW socket writes it.
+ */
+static __always_inline int without_header(struct sock *sk, int moved, bool received)
+{
+	if (sk->sk_type != SOCK_RAW || sk->__sk_common.skc_family != AF_INET)
+		return moved;
+	if (!received && sk->sk_protocol != IPPROTO_RAW)
+		return moved;
+	return moved > 20 ? moved - 20 : 0;
+}
+
 /* 6.3. After each call that sent; the packets that it sent are counted already. */
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(sock_send_length, struct sock *sk, int ret, int flags)
@@ -250,7 +263,7 @@ int BPF_PROG(sock_send_length, struct sock *sk, int ret, int flags)
 	if (!socket)
 		return 0;
 	claim(socket, bpf_get_current_task_btf(), CLAIM_SEND);
-	count_payload(socket, ret, 0);
+	count_payload(socket, without_header(sk, ret, false), 0);
 	return 0;
 }
 
@@ -291,7 +304,7 @@ int BPF_PROG(sock_recv_length, struct sock *sk, int ret, int flags)
 		return 0;
 	claim(socket, bpf_get_current_task_btf(), CLAIM_RECV);
 	if (!stream_of(sk))
-		count_payload(socket, 0, ret);
+		count_payload(socket, 0, without_header(sk, ret, true));
 	return 0;
 }
 
