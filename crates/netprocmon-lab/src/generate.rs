@@ -64,7 +64,7 @@ pub struct Account {
     pub name: String,
     /// Bytes that its send calls returned.
     pub sent: u64,
-    /// Bytes that its receive calls returned.
+    /// Bytes that its receive calls returned, without the IPv4 headers that raw sockets give.
     pub recv: u64,
     /// What that makes on the wire, where it follows from the calls (everything but TCP).
     pub wire: Option<Wire>,

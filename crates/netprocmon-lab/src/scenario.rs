@@ -49,8 +49,9 @@ pub enum Unowned {
     /// Nothing while sockets are open, but each of many short connections ends in a time-wait that
     /// no process owns.
     TimeWaits,
-    /// All that the right end moves: its kernel answers by itself.
-    RightEnd,
+    /// All that the right end sends: its kernel answers by itself. The requests meet no socket
+    /// there, so they can only show as a share that is not explained.
+    KernelAnswers,
 }
 
 /// A scenario's reason to be skipped, as an error.

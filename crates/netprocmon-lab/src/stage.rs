@@ -114,18 +114,22 @@ impl Stage {
             return Ok(());
         }
         let builder = Monitor::builder().retention(Retention::Keep);
-        let monitor = match self.scenario.seat {
-            Seat::Outside => builder.start(),
-            Seat::Inside => {
-                let home = std::fs::File::open("/proc/thread-self/ns/net")?;
-                enter(self.namespace(End::Left).file())?;
-                let started = builder.start();
-                enter(&home)?;
-                started
-            }
-        };
+        let monitor = self.seated(|| builder.start())?;
         self.monitor = Some(monitor.context("start the monitor")?);
         Ok(())
+    }
+
+    /// Does something of the monitor's in the network namespace that it runs in. Everything else
+    /// is done outside, and a process is in the namespace that its main thread is in.
+    fn seated<T>(&self, work: impl FnOnce() -> T) -> Result<T> {
+        if self.scenario.seat == Seat::Outside {
+            return Ok(work());
+        }
+        let home = std::fs::File::open("/proc/thread-self/ns/net")?;
+        enter(self.namespace(End::Left).file())?;
+        let done = work();
+        enter(&home)?;
+        Ok(done)
     }
 
     /// Takes into the books what `count` processes of a generator moved, and keeps their sockets
@@ -209,10 +213,15 @@ impl Stage {
         let now = self.settle()?;
         let then = self.baseline.as_ref().context("counting has not begun")?;
         let moved = now.since(then);
-        let snapshot = match &mut self.monitor {
-            Some(monitor) => Some(monitor.snapshot().context("take a snapshot")?),
+        let mut monitor = self.monitor.take();
+        let snapshot = match &mut monitor {
+            Some(monitor) => {
+                let taken = self.seated(|| monitor.snapshot())?;
+                Some(taken.context("take a snapshot")?)
+            }
             None => None,
         };
+        self.monitor = monitor;
         Ok((moved, snapshot))
     }
 }

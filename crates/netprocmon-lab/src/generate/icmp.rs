@@ -1,7 +1,7 @@
 //! ICMP echo through sockets, not through the ping program: what each call moved is known.
 //!
-//! A raw socket gives its reader the IPv4 header too (raw(7)), and that is what the call returned;
-//! for IPv6 it does not (RFC 3542).
+//! A raw socket gives its reader the IPv4 header too (raw(7)), for IPv6 it does not (RFC 3542). A
+//! header of IP is no payload, so what is accounted for as received starts after it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
@@ -101,16 +101,14 @@ impl Echo {
         let from = from.context("no sender")?;
         let from = SocketAddr::try_from(from).context("the sender is no IP address")?;
         buffer.truncate(got);
-        let mut on_wire = got as u64;
         if self.with_header {
             let length = usize::from(buffer.first().copied().unwrap_or(0) & 0x0f) * 4;
             buffer.drain(..length.min(got));
-        } else {
-            on_wire += self.header;
         }
-        self.account.recv += got as u64;
+        let payload = buffer.len() as u64;
+        self.account.recv += payload;
         self.wire.packets_recv += 1;
-        self.wire.bytes_recv += on_wire;
+        self.wire.bytes_recv += payload + self.header;
         let kind = buffer.first().copied();
         let expected = wanted[usize::from(self.v6)];
         anyhow::ensure!(kind == Some(expected), "ICMP type {kind:?}, not {expected}");

@@ -16,7 +16,7 @@ pub(super) const ROWS: &[Scenario] = &[
     Scenario::new("icmp, raw sockets at both ends, IPv6", |stage| {
         raw(stage, V6)
     }),
-    Scenario::new("icmp, ping socket, the kernel answers", ping).unowned(Unowned::RightEnd),
+    Scenario::new("icmp, ping socket, the kernel answers", ping).unowned(Unowned::KernelAnswers),
 ];
 
 const COUNT: &str = "500";

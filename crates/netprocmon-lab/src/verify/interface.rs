@@ -30,19 +30,22 @@ pub(super) fn checks(
     }
     let counted = found.map_or(Counters::UNKNOWN, |found| found.counted);
     let name = |what: &str| format!("{} {what}", device.name);
-    let mut checks = four(device.name, device.moved, &counted, at);
+    // Echo requests that the kernel answers meet no socket, and no hook of ours: the share that is
+    // explained has to say so.
+    let unseen = expected == Unowned::KernelAnswers && device.end == End::Right;
+    let mut seen = device.moved;
+    if unseen {
+        (seen.bytes_recv, seen.packets_recv) = (0, 0);
+    }
+    let mut checks = four(device.name, seen, &counted, at);
     let sent = found.and_then(|found| found.explained_sent);
     let recv = found.and_then(|found| found.explained_recv);
-    checks.extend(explained(
-        name("explained sent"),
-        sent,
-        device.moved.bytes_sent,
-    ));
-    checks.extend(explained(
-        name("explained recv"),
-        recv,
-        device.moved.bytes_recv,
-    ));
+    checks.extend(explained(name("explained sent"), sent, seen.bytes_sent));
+    checks.extend(explained(name("explained recv"), recv, seen.bytes_recv));
+    if unseen {
+        let what = name("explained recv, which no socket saw");
+        checks.push(Check::same(what, Some(0.0), recv));
+    }
     let unowned = unattributed(snapshot, device.id);
     checks.extend(nobodys(expected, device, &unowned, at));
     let sum = attributed(snapshot, device.id, unowned);
@@ -105,18 +108,15 @@ fn explained(what: String, share: Option<f64>, bytes: u64) -> Option<Check> {
 /// What stands under a reason instead of a process.
 fn nobodys(expected: Unowned, device: &Reading, ours: &Counters, at: Moment) -> Option<Check> {
     let what = format!("{} unattributed bytes", device.name);
-    let bytes = device.moved.bytes_sent + device.moved.bytes_recv;
+    let all = device.moved.bytes_sent + device.moved.bytes_recv;
     let truth = match expected {
         Unowned::TimeWaits => return None, // `four` says that they are counted, here or there
-        Unowned::RightEnd if device.end == End::Right => bytes,
-        Unowned::RightEnd | Unowned::Nothing => 0,
+        Unowned::KernelAnswers if device.end == End::Right => device.moved.bytes_sent,
+        // Closing leaves a little that has no socket any more: a thousandth of everything.
+        _ if at == Moment::Closed && ours.bytes_total() <= Some(all / 1000) => return None,
+        Unowned::KernelAnswers | Unowned::Nothing => 0,
     };
-    let tolerance = match at {
-        // A thousandth of everything, where nothing is expected.
-        Moment::Closed if truth == 0 && ours.bytes_total() <= Some(bytes / 1000) => return None,
-        at => at.bytes(),
-    };
-    Some(Check::number(what, truth, ours.bytes_total(), tolerance))
+    Some(Check::number(what, truth, ours.bytes_total(), at.bytes()))
 }
 
 /// What went over the wire behind a bridge, against the near end's owners, segment for segment.
