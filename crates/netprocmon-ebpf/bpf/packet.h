@@ -58,6 +58,19 @@ static __always_inline __u32 segment_header(void *data, void *end, __u32 version
 }
 
 /*
+ * An IPv6 buffer beyond 64 KiB carries a hop-by-hop header with its length (RFC 2675), which none
+ * of its segments will have (ip6_xmit, ipv6_hopopt_jumbo_remove).
+ */
+#define JUMBO_HEADER 8
+
+static __always_inline bool is_jumbogram(void *data, void *end)
+{
+	__u8 *ip = data;
+
+	return (void *)(ip + 40) <= end && !ip[4] && !ip[5] && !ip[6];
+}
+
+/*
  * Context fields are read once and pinned: clang may otherwise merge two uses into an access
  * through a modified context pointer, which the verifier refuses.
  */
@@ -79,17 +92,28 @@ static __always_inline struct packet measure(struct __sk_buff *skb, __u32 protoc
 	packet.header = segment_header(data, end, packet.version, protocol);
 	if (!gso_size || packet.len <= packet.header)
 		return packet;
+	if (packet.version == 6 && is_jumbogram(data, end)) {
+		packet.header -= JUMBO_HEADER;
+		packet.len -= JUMBO_HEADER;
+	}
 	/* gso_segs is 0 where the buffer came with a virtio header (tun, a guest's card). */
 	packet.packets = segments ? segments : (packet.len - packet.header + gso_size - 1) / gso_size;
 	packet.wire = packet.len + (packet.packets - 1) * packet.header;
 	return packet;
 }
 
+/*
+ * A buffer that is too long for its device is segmented before it gets there, whatever the device
+ * could do (gso_features_check, net/core/dev.c): loopback's large MTU makes such buffers daily.
+ */
+#define GSO_MAX_SIZE 65536
+#define ETH_HLEN 14
+
 static __always_inline void count_tx(struct counters *counters, struct packet *packet)
 {
 	add(counters->tx_bytes, packet->wire);
 	add(counters->tx_packets, packet->packets);
-	if (packet->packets > 1) {
+	if (packet->packets > 1 && packet->len + ETH_HLEN < GSO_MAX_SIZE) {
 		add(counters->tx_merged_bytes, packet->wire - packet->len);
 		add(counters->tx_merged_packets, packet->packets - 1);
 	}
