@@ -23,7 +23,7 @@ use crate::mapped::Mapped;
 use crate::rows::FreeRows;
 
 /// The kernel still sends what an ended process left in its queues; orphans live up to a minute.
-const QUIET_BEFORE_REUSE: Duration = Duration::from_secs(60);
+const QUIET_BEFORE_REUSE: Duration = Duration::from_mins(1);
 /// The same when most of the table is in use.
 const QUIET_UNDER_PRESSURE: Duration = Duration::from_secs(5);
 
@@ -111,9 +111,11 @@ impl Books {
     /// Goes on taking slots back. `ended` says of a process whether it has.
     pub(crate) fn reuse(&mut self, ended: impl Fn(ProcessKey) -> bool) {
         self.free_the_leaving();
-        let quiet = match self.slots.len() * 4 > self.sizes.slots as usize * 3 {
-            true => QUIET_UNDER_PRESSURE,
-            false => QUIET_BEFORE_REUSE,
+        let pressed = self.slots.len() * 4 > self.sizes.slots as usize * 3;
+        let quiet = if pressed {
+            QUIET_UNDER_PRESSURE
+        } else {
+            QUIET_BEFORE_REUSE
         };
         for slot in &mut self.slots {
             let Some(owner) = slot.key.owner() else {

@@ -19,7 +19,7 @@ use crate::mapped::Mapped;
 use crate::rows::FreeRows;
 
 /// A remote of a many-to-many socket that was not heard of for this long has ended.
-const PEER_IDLE: Duration = Duration::from_secs(120);
+const PEER_IDLE: Duration = Duration::from_mins(2);
 /// An ended connection still gets its last packets for a while.
 const QUIET_BEFORE_REUSE: Duration = Duration::from_secs(2);
 

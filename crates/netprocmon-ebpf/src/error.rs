@@ -19,7 +19,7 @@ pub enum EbpfErrorKind {
 #[error("{operation}")]
 pub struct EbpfError {
     kind: EbpfErrorKind,
-    /// What was tried, on what: "load cgroup_skb program egress".
+    /// What was tried, on what: "attach egress to the kernel".
     operation: String,
     remedy: Option<String>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,

@@ -1,6 +1,6 @@
 //! Loads the committed object, sizes its maps, and attaches each program on its own.
 //!
-//! Needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN (or root), BTF, and the root of cgroup v2, which is
+//! Needs `CAP_BPF`, `CAP_PERFMON` and `CAP_NET_ADMIN` (or root), BTF, and the root of cgroup v2, which is
 //! mounted privately where nobody has mounted it. Everything is held by descriptors: when the
 //! process ends, however it ends, the kernel takes all of it down.
 
@@ -245,7 +245,7 @@ fn open_cgroup_root() -> Result<(OwnedFd, Option<Degradation>), EbpfError> {
     Ok((root.into(), hidden))
 }
 
-/// Before 5.11 maps count against RLIMIT_MEMLOCK. Where it cannot be raised it may not matter.
+/// Before 5.11 maps count against `RLIMIT_MEMLOCK`. Where it cannot be raised it may not matter.
 fn raise_memlock_limit() {
     use rustix::process::{Resource, Rlimit, setrlimit};
     let unlimited = Rlimit {

@@ -45,7 +45,7 @@ pub struct NewNamespace {
 
 /// In-kernel counters of every socket of the host, running while this value lives.
 ///
-/// Minimum: Linux 6.3 for everything, CAP_BPF + CAP_PERFMON + CAP_NET_ADMIN or root. Blind to what
+/// Minimum: Linux 6.3 for everything, `CAP_BPF` + `CAP_PERFMON` + `CAP_NET_ADMIN` or root. Blind to what
 /// has no socket; what that is stands in the user guide.
 pub struct EbpfSource {
     state: Mapped<KernelState>,
@@ -63,7 +63,7 @@ pub struct EbpfSource {
     /// Processes whose facts have changed on this side.
     to_learn: Vec<ProcessKey>,
     /// Programs and links; dropped last, when nothing reads the tables any more.
-    _attached: aya::Ebpf,
+    attached: aya::Ebpf,
 }
 
 /// Limits that were hit, as last reported.
@@ -87,10 +87,10 @@ impl EbpfSource {
         } = loader::attach(sizes, options.connections)?;
         // SAFETY: one element of the layout in bpf/abi.h, all that changes atomic.
         let state: Mapped<KernelState> = unsafe { map_array(&ebpf, "global", 1) }?;
-        let conversations = match options.connections {
-            true => Some(Conversations::new(&mut ebpf, sizes.connections)?),
-            false => None,
-        };
+        let conversations = options
+            .connections
+            .then(|| Conversations::new(&mut ebpf, sizes.connections))
+            .transpose()?;
         let mut source = Self {
             books: Books::new(&mut ebpf, sizes)?,
             census: Census::new(&mut ebpf, cgroup_root)?,
@@ -105,11 +105,11 @@ impl EbpfSource {
             next_tree: 1,
             to_learn: Vec::new(),
             state,
-            _attached: ebpf,
+            attached: ebpf,
         };
         source.open_books();
         source.name_namespaces();
-        if loader::prime(&mut source._attached)? {
+        if loader::prime(&mut source.attached)? {
             source.kernel(|state| state.primed.store(1, Release));
         }
         source.degradations.append(&mut degradations);
@@ -258,9 +258,10 @@ impl EbpfSource {
                 tgid,
                 unused: 0,
             };
-            match census.knows(key) {
-                true => Owner::Process(Census::id(key)),
-                false => Owner::Unattributed(Reason::Exited),
+            if census.knows(key) {
+                Owner::Process(Census::id(key))
+            } else {
+                Owner::Unattributed(Reason::Exited)
             }
         };
         conversations.read(state, &census.clock(), owner, |reading| {

@@ -124,6 +124,7 @@ pub struct InterfaceSummary {
 }
 
 /// Serializes an [`InterfaceId`] as the two flat fields of the contract.
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
 pub(crate) fn index_and_netns<S: serde::Serializer>(
     id: &InterfaceId,
     serializer: S,

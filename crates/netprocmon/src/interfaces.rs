@@ -41,7 +41,7 @@ impl Interfaces {
         interfaces.ways = all.into_iter().map(|netns| (netns.id, netns)).collect();
         for one in found {
             let start = one.interface.stats;
-            interfaces.learn(one, start);
+            interfaces.learn(&one, start);
         }
         interfaces
     }
@@ -171,18 +171,18 @@ impl Interfaces {
                 .known
                 .get(&id(&one))
                 .map_or(DeviceCounters::default(), |known| known.start);
-            self.learn(one, start);
+            self.learn(&one, start);
         }
     }
 
-    fn learn(&mut self, one: Surveyed, start: DeviceCounters) {
+    fn learn(&mut self, one: &Surveyed, start: DeviceCounters) {
         let known = Known {
             name: Arc::clone(&one.interface.name),
             counting: one.counting,
             addresses: one.interface.addresses.clone(),
             start,
         };
-        self.known.insert(id(&one), known);
+        self.known.insert(id(one), known);
         self.version += 1;
     }
 }

@@ -116,7 +116,7 @@ impl Account {
         };
         let cell = self.cells.iter_mut().find(same);
         if let Some(cell) = cell {
-            delta.apply(&mut cell.counters)
+            delta.apply(&mut cell.counters);
         } else {
             let mut counters = Counters::ZERO;
             delta.apply(&mut counters);
