@@ -3,9 +3,11 @@
 use std::fmt::Display;
 use std::io::{self, Write as _};
 
+use anyhow::Context as _;
 use clap::CommandFactory as _;
 use netprocmon::Degradation;
 use netprocmon::text::escape;
+use serde::Serialize;
 
 use crate::exit::Status;
 use crate::flags::typed::{Cli, Command};
@@ -38,9 +40,23 @@ fn help() -> anyhow::Result<Status> {
     } else {
         help.to_string()
     };
-    json::write_text(&mut io::stdout().lock(), shown.as_bytes())?;
+    print(shown.as_bytes())?;
     Ok(Status::Success)
 }
+
+/// Writes a command's whole output; a reader that went away is no failure.
+fn print(text: &[u8]) -> anyhow::Result<()> {
+    json::write_text(&mut io::stdout().lock(), text).context(STDOUT)?;
+    Ok(())
+}
+
+/// The same, a line of JSON.
+fn print_line(object: &impl Serialize) -> anyhow::Result<()> {
+    json::write_line(&mut io::stdout().lock(), object).context(STDOUT)?;
+    Ok(())
+}
+
+const STDOUT: &str = "write to standard output";
 
 /// Says something on standard error that is not the command's output. Where that fails there is
 /// nobody left to tell.

@@ -27,6 +27,13 @@ pub(crate) struct Inventory {
     pub(crate) degradations: Vec<Degradation>,
 }
 
+/// Who looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Viewer {
+    Root,
+    User,
+}
+
 /// A process and its sockets.
 #[derive(Debug)]
 pub(crate) struct Holder {
@@ -41,7 +48,12 @@ impl Inventory {
         let owners = socket::owners();
         let clock = BootClock::new();
         let read = |pid| process::read_with(pid, &clock);
-        let mut inventory = Self::of(sockets, &owners, read);
+        let viewer = if rustix::process::geteuid().is_root() {
+            Viewer::Root
+        } else {
+            Viewer::User
+        };
+        let mut inventory = Self::of(sockets, &owners, read, viewer);
         inventory.degradations.extend(hidden_namespaces(&errors));
         inventory
     }
@@ -52,6 +64,7 @@ impl Inventory {
         sockets: Vec<Socket>,
         owners: &HashMap<u64, Vec<Pid>>,
         read: impl Fn(Pid) -> Option<Process>,
+        viewer: Viewer,
     ) -> Self {
         let mut held: BTreeMap<Pid, Vec<Arc<Socket>>> = BTreeMap::new();
         let mut hidden = Vec::new();
@@ -76,7 +89,7 @@ impl Inventory {
             Some(Holder { process, sockets })
         });
         let holders = holders.collect();
-        let degradations = hidden_owners(hidden.len()).into_iter().collect();
+        let degradations = hidden_owners(hidden.len(), viewer).into_iter().collect();
         Self {
             holders,
             totals: counters(known.iter().map(Arc::as_ref)),
@@ -159,7 +172,7 @@ fn counters<'a>(sockets: impl Iterator<Item = &'a Socket>) -> Counters {
 }
 
 /// What is not seen without privilege, in one sentence.
-fn hidden_owners(sockets: usize) -> Option<Degradation> {
+fn hidden_owners(sockets: usize, viewer: Viewer) -> Option<Degradation> {
     if sockets == 0 {
         return None;
     }
@@ -167,13 +180,16 @@ fn hidden_owners(sockets: usize) -> Option<Degradation> {
         1 => ("1 socket".to_owned(), "belongs"),
         many => (format!("{many} sockets"), "belong"),
     };
-    Some(
-        Degradation::new(
-            "owners_hidden",
-            format!("{subject} {verb} to the kernel or to processes that may not be looked at"),
-        )
-        .with_remedy("run it as root to see every owner: sudo netprocmon …"),
-    )
+    let message =
+        format!("{subject} {verb} to the kernel or to a process that cannot be looked at");
+    let degradation = Degradation::new("owners_hidden", message);
+    // Root has seen all that this pid namespace shows.
+    Some(match viewer {
+        Viewer::Root => degradation,
+        Viewer::User => {
+            degradation.with_remedy("run it as root to see every owner: sudo netprocmon …")
+        }
+    })
 }
 
 fn hidden_namespaces(errors: &[HostError]) -> Option<Degradation> {

@@ -8,9 +8,9 @@ use anyhow::Context as _;
 use clap::CommandFactory as _;
 use clap_mangen::Man;
 
+use crate::commands::print;
 use crate::exit::{Failure, Status};
 use crate::flags::typed::{self, Cli};
-use crate::json;
 
 /// Prints one page, or writes all of them into a directory.
 pub(crate) fn man(typed: &typed::Man) -> anyhow::Result<Status> {
@@ -34,7 +34,7 @@ pub(crate) fn man(typed: &typed::Man) -> anyhow::Result<Status> {
             })?)?
         }
     };
-    json::write_text(&mut io::stdout().lock(), &page)?;
+    print(&page)?;
     Ok(Status::Success)
 }
 

@@ -1,7 +1,6 @@
 //! `netprocmon ports`: who owns which port.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -10,10 +9,9 @@ use netprocmon::host::{socket::Socket, user};
 use netprocmon::{Degradation, NetnsId, Pid, Process, Protocol, SCHEMA_VERSION};
 use serde::Serialize;
 
-use crate::commands::say_degradations;
+use crate::commands::{print, print_line, say_degradations};
 use crate::exit::{Failure, Status};
 use crate::flags::meaning::{Format, PortsPlan, Wanted};
-use crate::json;
 use crate::render::{self, Terminal};
 use crate::sockets::{Inventory, is_bound, is_connection};
 
@@ -51,7 +49,6 @@ struct Line<'a> {
 pub(crate) fn ports(plan: PortsPlan) -> anyhow::Result<Status> {
     let inventory = Inventory::take();
     let owners = owners(&inventory, plan.wanted);
-    let mut out = io::stdout().lock();
     match plan.format {
         Format::Json => {
             let line = Line {
@@ -62,12 +59,12 @@ pub(crate) fn ports(plan: PortsPlan) -> anyhow::Result<Status> {
                 ports: &owners,
                 degradations: &inventory.degradations,
             };
-            json::write_line(&mut out, &line)?;
+            print_line(&line)?;
         }
         Format::Text if owners.is_empty() => {}
         Format::Text => {
             let text = render::ports::table(&owners, Terminal::of_stdout());
-            json::write_text(&mut out, text.as_bytes())?;
+            print(text.as_bytes())?;
         }
     }
     // What nobody could be asked about matters where it may be what was asked for.
@@ -137,10 +134,12 @@ fn nothing(wanted: Wanted) -> Option<String> {
     Some(match wanted {
         Wanted::Listening | Wanted::All | Wanted::Either(None, None) => return None,
         Wanted::Either(Some(port), Some(_)) => {
-            format!("nothing uses port {port}, and no process {port} has a port")
+            format!("nothing uses port {port}, and process {port} has no port")
         }
         Wanted::Either(Some(port), None) => format!("nothing uses port {port}"),
-        Wanted::Either(None, Some(pid)) => format!("no process {pid} has a port"),
+        Wanted::Either(None, Some(pid)) => {
+            format!("process {pid} has no port, or there is no such process")
+        }
         Wanted::Both(port, pid) => format!("process {pid} does not use port {port}"),
     })
 }

@@ -1,31 +1,27 @@
 //! `netprocmon ps`: one look at the processes that have sockets.
 
-use std::io;
-
 use jiff::Timestamp;
 use netprocmon::{ConnectionUsage, Counters, Degradation, Process, Protocol, SCHEMA_VERSION};
 use serde::Serialize;
 
-use crate::commands::say_degradations;
+use crate::commands::{print, print_line, say_degradations};
 use crate::exit::Status;
 use crate::flags::meaning::{Connections, Format, PsPlan};
-use crate::json;
 use crate::render::{self, Terminal};
 use crate::sockets::{Holder, Inventory, usage};
 
 /// Looks, and shows what was seen.
 pub(crate) fn ps(plan: PsPlan) -> anyhow::Result<Status> {
     let inventory = Inventory::take();
-    let mut out = io::stdout().lock();
     match plan.format {
         Format::Json => {
             let line = line(&inventory, Timestamp::now(), plan.connections);
-            json::write_line(&mut out, &line)?;
+            print_line(&line)?;
         }
         Format::Text => {
             let terminal = Terminal::of_stdout();
             let text = render::ps::table(&inventory, plan.connections, plan.units, terminal);
-            json::write_text(&mut out, text.as_bytes())?;
+            print(text.as_bytes())?;
         }
     }
     say_degradations(&inventory.degradations);

@@ -11,7 +11,7 @@ use netprocmon::{Children, Monitor, Pid, Retention, Snapshot};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{PidfdFlags, pidfd_open};
 
-use crate::commands::say_degradations;
+use crate::commands::{STDOUT, say_degradations};
 use crate::exit::{Failure, Status};
 use crate::flags::meaning::{Connections, Format, WatchPlan};
 use crate::flags::typed::Sort;
@@ -29,7 +29,7 @@ pub(crate) fn watch(plan: &WatchPlan) -> anyhow::Result<Status> {
     let mut monitor = start(plan)?;
     let mut signals = Signals::catch(ENDING).context("install signal handlers")?;
     let mut show = Show::new(plan, io::stdout().lock(), Terminal::of_stdout());
-    show.begin()?;
+    show.begin().context(STDOUT)?;
     let mut left = plan.count;
     loop {
         wait(&signals, &monitor, &mut watched);
@@ -38,12 +38,12 @@ pub(crate) fn watch(plan: &WatchPlan) -> anyhow::Result<Status> {
             if show.is_first() && plan.format == Format::Text {
                 say_degradations(&sample.degradations);
             }
-            if show.sample(sample)? == Reader::Gone {
+            if show.sample(sample).context(STDOUT)? == Reader::Gone {
                 return Ok(Status::Success);
             }
             left = left.map(|left| left.saturating_sub(1));
             if left == Some(0) {
-                show.totals(sample)?;
+                show.totals(sample).context(STDOUT)?;
                 return Ok(Status::Success);
             }
         }
@@ -53,8 +53,8 @@ pub(crate) fn watch(plan: &WatchPlan) -> anyhow::Result<Status> {
                 pause(&signals);
             }
             let last = monitor.snapshot()?;
-            if show.sample(&last)? == Reader::Reading {
-                show.totals(&last)?;
+            if show.sample(&last).context(STDOUT)? == Reader::Reading {
+                show.totals(&last).context(STDOUT)?;
             }
             return Ok(Status::Success);
         }

@@ -70,7 +70,10 @@ fn heading(tree: &Snapshot, outcome: &Outcome<'_>, terminal: Terminal) -> String
     };
     let tail = format!(
         " · {} · {ending} · {}",
-        units::processes(tree.processes.len()),
+        match tree.processes.len() {
+            0 => "no traffic".to_owned(),
+            count => units::processes(count),
+        },
         units::duration(outcome.wall)
     );
     let command = escape(&words);

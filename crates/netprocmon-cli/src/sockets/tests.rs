@@ -69,7 +69,7 @@ pub(crate) fn inventory() -> Inventory {
         (3, vec![Pid(9)]),
         (5, vec![Pid(99)]),
     ]);
-    Inventory::of(sockets, &owners, process)
+    Inventory::of(sockets, &owners, process, Viewer::User)
 }
 
 #[test]
@@ -95,7 +95,10 @@ fn a_hidden_owner_is_said() {
     let inventory = inventory();
     assert_eq!(inventory.hidden.len(), 1);
     assert_eq!(inventory.degradations[0].code, "owners_hidden");
-    assert!(hidden_owners(0).is_none());
+    assert!(inventory.degradations[0].remedy.is_some());
+    assert!(hidden_owners(0, Viewer::User).is_none());
+    let for_root = hidden_owners(2, Viewer::Root).unwrap();
+    assert_eq!(for_root.remedy, None);
 }
 
 #[test]

@@ -63,6 +63,11 @@ pub(crate) fn not_started(program: &OsStr, error: &io::Error) -> anyhow::Error {
             format!("cannot execute {name}"),
             Some("it has to be a program file with execute permission (chmod +x)"),
         ),
+        io::ErrorKind::ExecutableFileBusy => (
+            Status::Child(126),
+            format!("cannot execute {name}"),
+            Some("somebody has the program file open for writing"),
+        ),
         _ if error.raw_os_error() == Some(ENOEXEC) => (
             Status::Child(126),
             format!("cannot execute {name}"),
@@ -109,15 +114,11 @@ mod tests {
 
     #[test]
     fn a_file_that_is_no_program_is_126() {
-        use std::os::unix::fs::PermissionsExt;
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("text");
-        std::fs::write(&file, [0xff, 0xfe, 0x00]).unwrap();
-        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o755)).unwrap();
-        let error = Command::new(&file).spawn().unwrap_err();
-        assert_eq!(
-            status_of(&not_started(file.as_os_str(), &error)).code(),
-            126
-        );
+        const ETXTBSY: i32 = 26;
+        for number in [ENOEXEC, ETXTBSY] {
+            let error = io::Error::from_raw_os_error(number);
+            let status = status_of(&not_started(OsStr::new("x"), &error));
+            assert_eq!(status.code(), 126, "{error}");
+        }
     }
 }

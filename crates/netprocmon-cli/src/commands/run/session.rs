@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use netprocmon::host::process;
 use netprocmon::{Counters, Error, Monitor, Pid, Snapshot};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{PidfdFlags, Signal, kill_process, pidfd_open};
@@ -105,7 +106,7 @@ impl<'a> Session<'a> {
             }
             if !explained && began.elapsed() >= EXPLAIN_AFTER {
                 explained = true;
-                self.explain(&living);
+                Self::explain(&living);
             }
             self.wait(Some(pause));
             self.enforce_budget();
@@ -236,16 +237,13 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn explain(&mut self, living: &[Pid]) {
+    fn explain(living: &[Pid]) {
         const NAMED: usize = 5;
-        let snapshot = self.snapshot();
+        // Not from a snapshot: a process that has moved nothing is in none.
         let name = |pid: &Pid| {
-            let known = snapshot
-                .as_ref()
-                .and_then(|snapshot| snapshot.process(*pid));
-            known.map_or_else(
+            process::read(*pid).map_or_else(
                 || format!("pid {pid}"),
-                |usage| format!("{} (pid {pid})", usage.process.name),
+                |process| format!("{} (pid {pid})", process.name),
             )
         };
         let mut named = living
