@@ -5,6 +5,7 @@
 //! counters are the wire, also while the near one counts buffers.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Result;
 use netprocmon::IpVersion;
@@ -204,10 +205,27 @@ impl Link {
 }
 
 fn pair(one: (&Namespace, &str), other: (&Namespace, &str)) -> Result<()> {
-    let peer = ["peer", "name", other.1, "netns", other.0.name()];
-    let add = ["link", "add", one.1, "type", "veth"];
-    one.0.ip(&[&add[..], &peer[..]].concat())?;
+    let [near, far] = [index(), index()];
+    let peer = [
+        "peer",
+        "name",
+        other.1,
+        "index",
+        &far,
+        "netns",
+        other.0.name(),
+    ];
+    let add = ["link", "add", one.1, "index", &near, "type", "veth"];
+    one.0.ip(&[&add[..], &peer].concat())?;
     Ok(())
+}
+
+/// An interface index that no other device has, of this lab or of another that runs beside it: the
+/// ends of a veth pair find each other by index, and two pairs alike would be mistaken.
+fn index() -> String {
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let serial = GIVEN.fetch_add(1, Ordering::Relaxed) % 1000;
+    (1000 + (std::process::id() % 1_000_000) * 1000 + serial).to_string()
 }
 
 /// Sets a device's segmentation and receive offloads, loopback's too.
