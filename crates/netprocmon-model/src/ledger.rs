@@ -28,7 +28,7 @@ use device::InterfaceCount;
 /// What happens to processes and connections that have ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retention {
-    /// They stay (`run`).
+    /// Those that are selected stay (`run`).
     Keep,
     /// They are shown as ended once, then leave the list; the totals keep them (`watch`).
     ShowOnce,
@@ -158,9 +158,7 @@ impl Ledger {
             lost_events: self.lost_events,
             degradations: Arc::clone(degradations),
         };
-        if self.retention == Retention::ShowOnce {
-            self.retire();
-        }
+        self.retire();
         snapshot
     }
 
@@ -318,8 +316,12 @@ impl Ledger {
     /// Takes off the list what was shown as ended, and out of the books what is settled besides.
     fn retire(&mut self) {
         let mut gone = BTreeSet::new();
+        let (selection, accounts) = (&self.selection, &self.accounts);
+        let keeps = self.retention == Retention::Keep;
+        let is_kept = |account: &Account| keeps && selection.takes(account.facts());
         for (id, conversation) in &mut self.conversations {
-            if conversation.retire() {
+            let owner = conversation.owner().and_then(|owner| accounts.get(&owner));
+            if !owner.is_some_and(is_kept) && conversation.retire() {
                 gone.insert(*id);
             }
         }
@@ -327,10 +329,12 @@ impl Ledger {
             account.drop_connections(&gone);
         }
         self.conversations.retain(|id, _| !gone.contains(id));
-        let selection = &self.selection;
         let departed = &mut self.departed;
         let kept = &self.kept;
         self.accounts.retain(|id, account| {
+            if keeps && selection.takes(account.facts()) {
+                return true;
+            }
             let leaves = account.retire() && !kept.contains(id);
             if leaves && selection.takes(account.facts()) {
                 *departed += account.selected_total(selection);

@@ -66,7 +66,7 @@ pub(crate) fn run(plan: &RunPlan) -> anyhow::Result<Status> {
             spent: meter.map(Meter::into_spent),
             still_running,
         };
-        let written = sink.write(&outcome::of_tree(&snapshot, root), &outcome);
+        let written = sink.write(&outcome::of_run(&snapshot, root, wall), &outcome);
         if let Err(error) = written {
             exit::report(&error);
             return Ok(worse_of(status, Status::Failure));
@@ -84,6 +84,7 @@ pub(crate) fn run(plan: &RunPlan) -> anyhow::Result<Status> {
 fn start(plan: &RunPlan) -> anyhow::Result<Monitor> {
     let mut builder = Monitor::builder()
         .retention(Retention::Keep)
+        .capacity(plan.capacity)
         .connections(plan.connections == Connections::Shown);
     if plan.budget.is_some() {
         builder = builder.interval(BUDGET_INTERVAL);

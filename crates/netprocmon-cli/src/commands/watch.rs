@@ -65,6 +65,7 @@ fn start(plan: &WatchPlan) -> anyhow::Result<Monitor> {
     let mut builder = Monitor::builder()
         .retention(Retention::ShowOnce)
         .interval(plan.interval)
+        .capacity(plan.capacity)
         .connections(plan.connections == Connections::Shown);
     for pid in &plan.pids {
         builder = builder.pid(*pid, plan.children);

@@ -2,7 +2,7 @@
 //!
 //! A command takes one of these and never looks at clap's types; a test makes one by hand.
 
-use netprocmon::Pid;
+use netprocmon::{Capacity, Pid};
 
 use super::typed;
 
@@ -86,6 +86,16 @@ impl From<typed::Display> for Units {
             } else {
                 Quantity::Bytes
             },
+        }
+    }
+}
+
+impl From<typed::Tables> for Capacity {
+    fn from(typed: typed::Tables) -> Self {
+        Self {
+            counters: typed.max_counters,
+            connections: typed.max_connections,
+            processes: typed.max_processes,
         }
     }
 }

@@ -81,6 +81,24 @@ pub(crate) struct Completions {
     pub(crate) shell: clap_complete::Shell,
 }
 
+/// Sizes of the tables in the kernel.
+#[derive(Args, Clone, Copy, Debug, Default)]
+#[command(next_help_heading = "Tables in the kernel (sized from the host by default)")]
+pub(crate) struct Tables {
+    /// Rows of process, interface, protocol and IP version: 128 bytes each, times up to 8 copies on
+    /// a host with many processors. Full, it costs names, never bytes
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..=4_000_000))]
+    pub(crate) max_counters: Option<u32>,
+
+    /// Connections at one time, with `--connections`: 192 bytes each
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..=4_000_000))]
+    pub(crate) max_connections: Option<u32>,
+
+    /// Processes with sockets at one time
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..=4_000_000))]
+    pub(crate) max_processes: Option<u32>,
+}
+
 /// How sizes are shown.
 #[derive(Args, Clone, Copy, Debug, Default)]
 #[command(next_help_heading = "Display")]

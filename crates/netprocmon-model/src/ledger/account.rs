@@ -220,7 +220,7 @@ impl Account {
 
     /// One step towards the way out, after a snapshot; true when the account can be closed.
     pub(super) fn retire(&mut self) -> bool {
-        if self.life == Life::Ended && self.usage.is_some() && !self.stale {
+        if self.life == Life::Ended {
             self.life = Life::Shown;
         }
         self.life == Life::Shown && self.settled

@@ -122,6 +122,22 @@ fn a_run_keeps_what_ended() {
 }
 
 #[test]
+fn a_run_does_not_keep_what_it_was_not_asked_for() {
+    let mut ledger = ledger(Retention::Keep);
+    ledger.select(Selection {
+        pids: [Pid(6)].into(),
+        ..Selection::default()
+    });
+    ledger.observe(Observation::Exited {
+        process: id(5),
+        at: Timestamp::UNIX_EPOCH,
+    });
+    ledger.observe(Observation::Settled(id(5)));
+    assert!(look(&mut ledger, 1).processes.is_empty());
+    assert!(ledger.process(id(5)).is_none());
+}
+
+#[test]
 fn a_restriction_to_an_interface_recounts_the_process() {
     let mut ledger = ledger(Retention::Keep);
     ledger.observe(sent(Owner::Process(id(5)), ETH0, 100));

@@ -1,9 +1,10 @@
 //! What a run came to: the tree's part of a snapshot, and the facts that stand beside it.
 
 use std::ffi::OsString;
+use std::sync::Arc;
 use std::time::Duration;
 
-use netprocmon::{Pid, Snapshot};
+use netprocmon::{Pid, Rates, Snapshot};
 use serde::Serialize;
 
 pub(crate) use super::budget::{Limit, Spent};
@@ -31,6 +32,16 @@ pub(crate) fn of_tree(snapshot: &Snapshot, root: Pid) -> Snapshot {
     tree.processes
         .retain(|usage| usage.process.tree == Some(root));
     tree.totals = tree.processes.iter().map(|usage| &usage.counters).sum();
+    tree
+}
+
+/// The same for the report: the interval that its rates are over is the run.
+pub(crate) fn of_run(snapshot: &Snapshot, root: Pid, wall: Duration) -> Snapshot {
+    let mut tree = of_tree(snapshot, root);
+    for usage in &mut tree.processes {
+        let rates = Rates::over(&usage.counters, wall.as_secs_f64());
+        Arc::make_mut(usage).rates = rates;
+    }
     tree
 }
 

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use netprocmon::Capacity;
+
 use super::{Connections, Format, Units, connections, format};
 use crate::flags::typed;
 
@@ -21,6 +23,7 @@ pub(crate) struct RunPlan {
     pub(crate) grace: Duration,
     /// `None` where no limit was given.
     pub(crate) budget: Option<Budget>,
+    pub(crate) capacity: Capacity,
 }
 
 /// What is reported, and where.
@@ -92,6 +95,7 @@ impl From<typed::Run> for RunPlan {
             },
             grace: typed.grace,
             budget: Budget::from_typed(typed.budget),
+            capacity: typed.tables.into(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use netprocmon::{Children, Pid};
+use netprocmon::{Capacity, Children, Pid};
 
 use super::{Connections, Format, Units, connections, format};
 use crate::flags::typed::{self, Sort};
@@ -26,6 +26,7 @@ pub(crate) struct WatchPlan {
     /// `None` leaves the order to the format.
     pub(crate) sort: Option<Sort>,
     pub(crate) units: Units,
+    pub(crate) capacity: Capacity,
 }
 
 impl WatchPlan {
@@ -68,6 +69,7 @@ impl From<typed::Watch> for WatchPlan {
             connections: connections(typed.connections),
             sort: typed.sort,
             units: typed.display.into(),
+            capacity: typed.tables.into(),
         }
     }
 }

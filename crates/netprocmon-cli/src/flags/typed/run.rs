@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 
-use super::Display;
+use super::{Display, Tables};
 use crate::flags::quantity;
 
 /// Run a command and report what it and all its descendants moved
@@ -68,6 +68,9 @@ pub(crate) struct Run {
 
     #[command(flatten)]
     pub(crate) display: Display,
+
+    #[command(flatten)]
+    pub(crate) tables: Tables,
 }
 
 /// Limits on wire bytes of the whole tree.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::Display;
+use super::{Display, Tables};
 use crate::flags::quantity;
 
 /// Show what processes move, an interval at a time
@@ -58,6 +58,9 @@ pub(crate) struct Watch {
 
     #[command(flatten)]
     pub(crate) display: Display,
+
+    #[command(flatten)]
+    pub(crate) tables: Tables,
 }
 
 /// What the rows are ordered by.
