@@ -44,23 +44,26 @@ impl EbpfError {
         operation: impl Into<String>,
         source: impl std::error::Error + Send + Sync + 'static,
     ) -> Self {
+        let missing = missing_capabilities();
         let kind = match os_error(&source) {
-            Some(libc::EPERM | libc::EACCES) if !has_bpf_capabilities() => {
+            // A verifier's refusal is EACCES or EPERM too; with the capabilities in hand it is that.
+            Some(libc::EPERM | libc::EACCES) if !missing.is_empty() => {
                 EbpfErrorKind::PermissionDenied
             }
             Some(libc::ENOMEM | libc::EMFILE | libc::ENFILE) => EbpfErrorKind::Io,
             _ => EbpfErrorKind::Unsupported,
         };
-        let error = Self {
+        let mut error = Self {
             source: Some(Box::new(source)),
             ..Self::new(kind, operation)
         };
-        match kind {
-            EbpfErrorKind::PermissionDenied => error.with_remedy(format!(
+        if kind == EbpfErrorKind::PermissionDenied {
+            error.operation = format!("{}: missing {}", error.operation, missing.join(", "));
+            error = error.with_remedy(format!(
                 "run it as root (sudo), or give it the capabilities once: {SETCAP}"
-            )),
-            _ => error,
+            ));
         }
+        error
     }
 
     pub(crate) fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
@@ -103,9 +106,14 @@ fn os_error(error: &(dyn std::error::Error + 'static)) -> Option<i32> {
     found
 }
 
-/// A verifier's refusal is EACCES or EPERM too; with the capabilities in hand it is that.
-fn has_bpf_capabilities() -> bool {
-    use netprocmon_host::privilege::{Capability, has};
-    has(Capability::SysAdmin)
-        || (has(Capability::Bpf) && has(Capability::Perfmon) && has(Capability::NetAdmin))
+/// The names of the capabilities that loading and attaching need and that we lack.
+fn missing_capabilities() -> Vec<&'static str> {
+    use netprocmon_host::privilege::{Capabilities, Capability};
+    let ours = Capabilities::effective();
+    let needed = [Capability::Bpf, Capability::Perfmon, Capability::NetAdmin];
+    // What they were split from, in 5.8, still includes them.
+    if ours.has(Capability::SysAdmin) {
+        return Vec::new();
+    }
+    ours.missing(&needed).map(Capability::name).collect()
 }
