@@ -93,9 +93,9 @@ impl From<typed::Display> for Units {
 impl From<typed::Tables> for Capacity {
     fn from(typed: typed::Tables) -> Self {
         Self {
-            counters: typed.max_counters,
-            connections: typed.max_connections,
-            processes: typed.max_processes,
+            counters: typed.counters,
+            connections: typed.connections,
+            processes: typed.processes,
         }
     }
 }

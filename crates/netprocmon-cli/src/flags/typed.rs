@@ -87,17 +87,19 @@ pub(crate) struct Completions {
 pub(crate) struct Tables {
     /// Rows of process, interface, protocol and IP version: 128 bytes each, times up to 8 copies on
     /// a host with many processors. Full, it costs names, never bytes
-    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..=4_000_000))]
-    pub(crate) max_counters: Option<u32>,
+    #[arg(id = "max_counters", long = "max-counters", value_name = "ROWS", value_parser = clap::value_parser!(u32).range(ROWS))]
+    pub(crate) counters: Option<u32>,
 
     /// Connections at one time, with `--connections`: 192 bytes each
-    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..=4_000_000))]
-    pub(crate) max_connections: Option<u32>,
+    #[arg(id = "max_connections", long = "max-connections", value_name = "ROWS", value_parser = clap::value_parser!(u32).range(ROWS))]
+    pub(crate) connections: Option<u32>,
 
     /// Processes with sockets at one time
-    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..=4_000_000))]
-    pub(crate) max_processes: Option<u32>,
+    #[arg(id = "max_processes", long = "max-processes", value_name = "ROWS", value_parser = clap::value_parser!(u32).range(ROWS))]
+    pub(crate) processes: Option<u32>,
 }
+
+const ROWS: std::ops::RangeInclusive<i64> = 1..=4_000_000;
 
 /// How sizes are shown.
 #[derive(Args, Clone, Copy, Debug, Default)]
