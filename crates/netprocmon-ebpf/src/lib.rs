@@ -2,9 +2,9 @@
 //! knows the socket, and this crate loads that, reads it, and says what it saw.
 //!
 //! `bpf/` holds the kernel side, in C, with the header that both sides share; the compiled object
-//! is committed, so that nobody needs clang to build this. Here: [`loader`] puts the programs in
-//! place, [`books`] reads the counters, [`census`] knows the processes, [`conversations`] the
-//! connections, and [`source`] makes observations of it all.
+//! is committed, so that nobody needs clang to build this. Here: `loader` puts the programs in
+//! place, `books` reads the counters, `census` knows the processes, `conversations` the
+//! connections, and `source` makes observations of it all.
 //!
 //! Not here: adding up (the ledger of `netprocmon-model`), names of interfaces, and anything that
 //! is shown to people.
