@@ -3,5 +3,5 @@
 mod link;
 mod namespace;
 
-pub use link::{Device, End, Link, Offload};
+pub use link::{Device, End, Header, Link, Offload};
 pub use namespace::{Namespace, sweep};

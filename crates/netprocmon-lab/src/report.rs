@@ -74,6 +74,18 @@ impl Check {
         }
     }
 
+    /// A number that is told and not judged, such as a time.
+    #[must_use]
+    pub fn measured(what: impl Into<String>, ours: impl fmt::Display) -> Self {
+        Self {
+            what: what.into(),
+            truth: "-".to_owned(),
+            ours: ours.to_string(),
+            difference: "-".to_owned(),
+            passed: true,
+        }
+    }
+
     /// A number that is to be at least another.
     #[must_use]
     pub fn at_least(what: impl Into<String>, least: u64, ours: Option<u64>) -> Self {

@@ -11,7 +11,7 @@ use netprocmon::Monitor;
 
 use crate::net::sweep;
 use crate::report::{Outcome, Tally, markdown, text};
-use crate::scenario::{Scenario, Skip};
+use crate::scenario::{Comparison, Scenario, Skip};
 use crate::stage::Stage;
 use crate::table;
 use crate::tool;
@@ -138,8 +138,8 @@ fn play(row: Scenario, with_monitor: bool) -> Outcome {
 
 fn act(stage: &mut Stage) -> Result<()> {
     (stage.scenario().act)(stage)?;
-    if !stage.is_counting() {
-        return Ok(()); // a row that makes comparisons of its own
+    if stage.scenario().comparison == Comparison::Own || !stage.is_counting() {
+        return stage.release(); // a row that makes comparisons of its own
     }
     verify(stage, Moment::Open)?;
     stage.release()?;

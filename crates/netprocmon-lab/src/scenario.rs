@@ -19,6 +19,8 @@ pub struct Scenario {
     pub seat: Seat,
     /// What of the link's traffic belongs to no process.
     pub unowned: Unowned,
+    /// Who compares.
+    pub comparison: Comparison,
     /// What is done.
     pub act: fn(&mut Stage) -> Result<()>,
 }
@@ -54,6 +56,15 @@ pub enum Unowned {
     KernelAnswers,
 }
 
+/// Who compares what was moved with what was reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// The table, the same way for every row.
+    Usual,
+    /// The row, because the kernel cannot show everything there, and the row says what it does not.
+    Own,
+}
+
 /// A scenario's reason to be skipped, as an error.
 #[derive(Debug)]
 pub struct Skip(pub String);
@@ -77,6 +88,7 @@ impl Scenario {
             offload: Offload::Off,
             seat: Seat::Inside,
             unowned: Unowned::Nothing,
+            comparison: Comparison::Usual,
             act,
         }
     }
@@ -97,6 +109,15 @@ impl Scenario {
     #[must_use]
     pub const fn seat(self, seat: Seat) -> Self {
         Self { seat, ..self }
+    }
+
+    /// The same, compared by the row itself.
+    #[must_use]
+    pub const fn own_comparison(self) -> Self {
+        Self {
+            comparison: Comparison::Own,
+            ..self
+        }
     }
 
     /// The same with traffic that nobody owns.

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use netprocmon::{InterfaceId, Monitor, Retention, Snapshot};
+use netprocmon::{InterfaceId, Monitor, MonitorBuilder, Retention, Snapshot};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::generate::{Account, Running};
-use crate::net::{Device, End, Link, Namespace, Offload};
+use crate::net::{Device, End, Header, Link, Namespace, Offload};
 use crate::report::Check;
 use crate::scenario::{Scenario, Seat, Shape};
 use crate::truth::filter::{self, Arrived};
@@ -26,6 +26,9 @@ const LIMIT: Duration = Duration::from_secs(5);
 pub struct Stage {
     scenario: Scenario,
     link: Link,
+    /// What the link's own devices are used for, at the left and at the right end.
+    below: [Role; 2],
+    above: Vec<Above>,
     dir: PathBuf,
     with_monitor: bool,
     monitor: Option<Monitor>,
@@ -33,6 +36,28 @@ pub struct Stage {
     accounts: Vec<Account>,
     open: Vec<Running>,
     checks: Vec<Check>,
+}
+
+/// What a device is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Sockets send and receive over it.
+    Sockets,
+    /// The kernel's own packets cross it, with others inside: a tunnel's outer packets. The packet
+    /// filter sees them; no socket's hook does.
+    Carrier,
+    /// Frames cross it below IP: a bridge's port, the device under a macvlan. Nothing but the
+    /// device itself sees them there.
+    Port,
+}
+
+/// A device that a row has put on top of the link's own.
+#[derive(Clone, Copy, Debug)]
+struct Above {
+    end: End,
+    name: &'static str,
+    header: Header,
+    role: Role,
 }
 
 /// Every counter that a row is compared with, at one moment.
@@ -54,6 +79,8 @@ pub struct Reading {
     pub name: &'static str,
     /// Which end of the link it is at.
     pub end: End,
+    /// What it is used for.
+    pub role: Role,
     /// Whether it counts the packets of a segmentation buffer each on its own.
     pub is_wire: bool,
     /// Which interface it is in a snapshot.
@@ -73,6 +100,8 @@ impl Stage {
         Ok(Self {
             scenario,
             link,
+            below: [Role::Sockets; 2],
+            above: Vec::new(),
             dir: std::env::temp_dir().join(dir),
             with_monitor,
             monitor: None,
@@ -109,14 +138,60 @@ impl Stage {
     /// Starts the monitor and takes the counters that everything is a difference from. What was
     /// moved before is not counted.
     pub fn count(&mut self) -> Result<()> {
+        self.count_with(Monitor::builder())
+    }
+
+    /// The same with a monitor that is asked for more.
+    pub fn count_with(&mut self, builder: MonitorBuilder) -> Result<()> {
         self.baseline = Some(self.settle()?);
         if !self.with_monitor {
             return Ok(());
         }
-        let builder = Monitor::builder().retention(Retention::Keep);
+        let builder = builder.retention(Retention::Keep);
         let monitor = self.seated(|| builder.start())?;
         self.monitor = Some(monitor.context("start the monitor")?);
         Ok(())
+    }
+
+    /// A device that the row has put on top of the link's own is compared too. What is below it is
+    /// told with [`Stage::is_below`].
+    pub fn put_above(&mut self, end: End, name: &'static str, header: Header) {
+        self.above.push(Above {
+            end,
+            name,
+            header,
+            role: Role::Sockets,
+        });
+    }
+
+    /// The link's own device at this end carries what others send.
+    pub fn is_below(&mut self, end: End, role: Role) {
+        self.below[usize::from(end == End::Right)] = role;
+    }
+
+    /// The counts of now, when the row wants to know before the comparison; `None` without a
+    /// monitor.
+    pub fn snapshot(&mut self) -> Result<Option<Arc<Snapshot>>> {
+        self.monitored(Monitor::snapshot)
+    }
+
+    /// Waits for the next sample, and attends to what cannot wait for it; `None` when `limit` came
+    /// first, or without a monitor.
+    pub fn wait_for_sample(&mut self, limit: Duration) -> Result<Option<Arc<Snapshot>>> {
+        let sample = self.monitored(|monitor| monitor.wait(Some(limit)))?;
+        Ok(sample.flatten())
+    }
+
+    fn monitored<T>(
+        &mut self,
+        work: impl FnOnce(&mut Monitor) -> Result<T, netprocmon::Error>,
+    ) -> Result<Option<T>> {
+        let Some(mut monitor) = self.monitor.take() else {
+            return Ok(None);
+        };
+        let done = self.seated(|| work(&mut monitor));
+        self.monitor = Some(monitor);
+        Ok(Some(done?.context("ask the monitor")?))
     }
 
     /// Does something of the monitor's in the network namespace that it runs in. Everything else
@@ -178,15 +253,29 @@ impl Stage {
     /// Reads every counter.
     pub fn read(&self) -> Result<Readings> {
         let cut = self.link.offload() != Offload::On;
-        let devices = [
-            (End::Left, self.link.device(End::Left), cut),
-            (End::Right, self.link.device(End::Right), cut),
-            (End::Left, self.link.loopback(End::Left), false),
+        let [left, right] = self.below;
+        let mut devices = vec![
+            (End::Left, self.link.device(End::Left), left, cut),
+            (End::Right, self.link.device(End::Right), right, cut),
+            (
+                End::Left,
+                self.link.loopback(End::Left),
+                Role::Sockets,
+                false,
+            ),
         ];
+        for above in &self.above {
+            let device = Device {
+                namespace: self.namespace(above.end),
+                name: above.name,
+                header: above.header,
+            };
+            devices.push((above.end, device, above.role, cut));
+        }
         Ok(Readings {
             devices: devices
                 .iter()
-                .map(|(end, device, is_wire)| reading(*end, device, *is_wire))
+                .map(|(end, device, role, is_wire)| reading(*end, device, *role, *is_wire))
                 .collect::<Result<_>>()?,
             wire: match self.link.wire() {
                 Some(device) => Some(truth::read(&device)?.1),
@@ -213,16 +302,7 @@ impl Stage {
         let now = self.settle()?;
         let then = self.baseline.as_ref().context("counting has not begun")?;
         let moved = now.since(then);
-        let mut monitor = self.monitor.take();
-        let snapshot = match &mut monitor {
-            Some(monitor) => {
-                let taken = self.seated(|| monitor.snapshot())?;
-                Some(taken.context("take a snapshot")?)
-            }
-            None => None,
-        };
-        self.monitor = monitor;
-        Ok((moved, snapshot))
+        Ok((moved, self.snapshot()?))
     }
 }
 
@@ -242,11 +322,12 @@ impl Readings {
     }
 }
 
-fn reading(end: End, device: &Device<'_>, is_wire: bool) -> Result<Reading> {
+fn reading(end: End, device: &Device<'_>, role: Role, is_wire: bool) -> Result<Reading> {
     let (index, moved) = truth::read(device)?;
     Ok(Reading {
         name: device.name,
         end,
+        role,
         is_wire,
         id: InterfaceId {
             netns: device.namespace.id()?,

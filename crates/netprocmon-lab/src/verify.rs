@@ -2,11 +2,13 @@
 //! generators know.
 
 use anyhow::Result;
+use netprocmon::Snapshot;
 
-use crate::net::Offload;
+use crate::generate::Account;
+use crate::net::{End, Offload};
 use crate::report::{Check, Tolerance};
 use crate::scenario::{Shape, Unowned};
-use crate::stage::{Readings, Stage};
+use crate::stage::{Reading, Readings, Role, Stage};
 
 mod interface;
 mod process;
@@ -82,14 +84,33 @@ pub fn verify(stage: &mut Stage, mut moment: Moment) -> Result<()> {
     Ok(())
 }
 
+/// What each generator's process moved, against the snapshot; for rows that compare themselves.
+#[must_use]
+pub fn processes(snapshot: &Snapshot, accounts: &[Account]) -> Vec<Check> {
+    process::checks(snapshot, accounts)
+}
+
+/// One device, all of whose packets sockets have sent or received.
+#[must_use]
+pub fn device(snapshot: &Snapshot, device: &Reading, moment: Moment) -> Vec<Check> {
+    interface::checks(Unowned::Nothing, snapshot, device, moment)
+}
+
 /// The devices and the packet filters behind them must tell the same, or neither is a truth.
 fn truths_agree(offload: Offload, moved: &Readings) -> Vec<Check> {
-    let ends = moved.devices.iter().zip(&moved.arrived);
-    ends.flat_map(|(device, arrived)| {
-        let what = |unit| format!("nft: {unit} that came in by {}", device.name);
+    let ends = [End::Left, End::Right].into_iter().zip(&moved.arrived);
+    ends.flat_map(|(end, arrived)| {
+        let seen = moved
+            .devices
+            .iter()
+            .filter(|device| device.end == end && device.role != Role::Port && device.name != "lo");
+        let names: Vec<_> = seen.clone().map(|device| device.name).collect();
+        let what = |unit| format!("nft: {unit} that came in by {}", names.join(", "));
+        let bytes = seen.clone().map(|device| device.moved.bytes_recv).sum();
+        let packets = seen.map(|device| device.moved.packets_recv).sum();
         let pairs = [
-            ("bytes", arrived.bytes, device.moved.bytes_recv),
-            ("packets", arrived.packets, device.moved.packets_recv),
+            ("bytes", arrived.bytes, bytes),
+            ("packets", arrived.packets, packets),
         ];
         pairs.map(|(unit, arrived, counted)| match offload {
             // The device counts before packets are merged, the filter after.
@@ -105,7 +126,7 @@ fn truths_agree(offload: Offload, moved: &Readings) -> Vec<Check> {
 /// Without a monitor: what generators that know their wire bytes say, against the devices.
 fn generators(stage: &Stage, moved: &Readings) -> Vec<Check> {
     let accounts = stage.accounts();
-    let devices = moved.devices.iter();
+    let devices = moved.devices.iter().filter(|d| d.role == Role::Sockets);
     let sent = Some(devices.map(|device| device.moved.bytes_sent).sum());
     let wires: Option<Vec<_>> = accounts.iter().map(|account| account.wire).collect();
     let Some(wires) = wires else {

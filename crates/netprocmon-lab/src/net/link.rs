@@ -40,8 +40,27 @@ pub struct Device<'a> {
     pub namespace: &'a Namespace,
     /// Its name there.
     pub name: &'static str,
-    /// Link-layer bytes that it counts with each packet, in either direction.
-    pub header: u64,
+    /// Link-layer bytes that it counts with each packet.
+    pub header: Header,
+}
+
+/// Link-layer bytes that a device counts with each packet, a direction each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Header {
+    pub sent: u64,
+    pub recv: u64,
+}
+
+impl Header {
+    /// The same in both directions.
+    #[must_use]
+    pub const fn both(bytes: u64) -> Self {
+        Self {
+            sent: bytes,
+            recv: bytes,
+        }
+    }
 }
 
 /// Two namespaces that can reach each other, and nothing else.
@@ -172,7 +191,7 @@ impl Link {
         Device {
             namespace: self.namespace(end),
             name: if end == End::Left { LEFT } else { RIGHT },
-            header,
+            header: Header::both(header),
         }
     }
 
@@ -182,7 +201,7 @@ impl Link {
         Device {
             namespace: self.namespace(end),
             name: "lo",
-            header: 0, // loopback_xmit takes the header off before it counts
+            header: Header::both(0), // loopback_xmit takes the header off before it counts
         }
     }
 
@@ -193,7 +212,7 @@ impl Link {
         self.middle.as_ref().map(|namespace| Device {
             namespace,
             name: FAR,
-            header: ETHERNET,
+            header: Header::both(ETHERNET),
         })
     }
 

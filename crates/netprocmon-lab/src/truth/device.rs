@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use crate::net::Device;
+use crate::net::{Device, Header};
 
 /// Packets and bytes in both directions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,12 +27,16 @@ impl Moved {
         }
     }
 
-    /// The bytes without `header` bytes of link layer on each packet.
+    /// The bytes without those of the link layer on each packet.
     #[must_use]
-    pub fn without_header(self, header: u64) -> Self {
+    pub fn without_header(self, header: Header) -> Self {
         Self {
-            bytes_sent: self.bytes_sent.wrapping_sub(header * self.packets_sent),
-            bytes_recv: self.bytes_recv.wrapping_sub(header * self.packets_recv),
+            bytes_sent: self
+                .bytes_sent
+                .wrapping_sub(header.sent * self.packets_sent),
+            bytes_recv: self
+                .bytes_recv
+                .wrapping_sub(header.recv * self.packets_recv),
             ..self
         }
     }
@@ -88,7 +92,7 @@ mod tests {
             {"rx":{"bytes":142,"packets":3,"errors":0},"tx":{"bytes":70,"packets":1}}}]"#;
         let (index, moved) = parse(text).unwrap();
         assert_eq!(index, 2);
-        let at_ip_layer = moved.without_header(14);
+        let at_ip_layer = moved.without_header(Header::both(14));
         assert_eq!(
             (at_ip_layer.bytes_sent, at_ip_layer.bytes_recv),
             (56, 142 - 42)

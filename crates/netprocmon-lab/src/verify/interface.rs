@@ -6,7 +6,7 @@ use super::Moment;
 use crate::net::End;
 use crate::report::{Check, Tolerance};
 use crate::scenario::Unowned;
-use crate::stage::Reading;
+use crate::stage::{Reading, Role};
 use crate::truth::Moved;
 
 /// The four numbers of one interface, what share of them belongs to nobody, and their sum.
@@ -21,6 +21,17 @@ pub(super) fn checks(
         let none = Counters::ZERO;
         let counted = found.map_or(none, |found| found.counted);
         let what = format!("{} bytes, nothing moved", device.name);
+        return vec![Check::number(
+            what,
+            0,
+            counted.bytes_total(),
+            Tolerance::Exact,
+        )];
+    }
+    if device.role != Role::Sockets {
+        let counted = found.map_or(Counters::ZERO, |found| found.counted);
+        let below = device.moved.bytes_sent + device.moved.bytes_recv;
+        let what = format!("{} bytes charged; it carries {below} below", device.name);
         return vec![Check::number(
             what,
             0,
@@ -154,6 +165,7 @@ mod tests {
         Reading {
             name: "left0",
             end: End::Left,
+            role: Role::Sockets,
             is_wire: true,
             id: LEFT0,
             moved: Moved {
