@@ -319,9 +319,9 @@ impl Ledger {
         let (selection, accounts) = (&self.selection, &self.accounts);
         let keeps = self.retention == Retention::Keep;
         let is_kept = |account: &Account| keeps && selection.takes(account.facts());
-        for (id, conversation) in &mut self.conversations {
+        for (id, conversation) in &self.conversations {
             let owner = conversation.owner().and_then(|owner| accounts.get(&owner));
-            if !owner.is_some_and(is_kept) && conversation.retire() {
+            if !owner.is_some_and(is_kept) && conversation.has_ended() {
                 gone.insert(*id);
             }
         }

@@ -9,15 +9,11 @@ use crate::{Connection, ConnectionReading, ConnectionUsage, InterfaceId, Owner, 
 #[derive(Debug)]
 pub(super) struct Conversation {
     reading: ConnectionReading,
-    shown_as_ended: bool,
 }
 
 impl Conversation {
     pub(super) fn new(reading: ConnectionReading) -> Self {
-        Self {
-            reading,
-            shown_as_ended: false,
-        }
+        Self { reading }
     }
 
     pub(super) fn read(&mut self, reading: ConnectionReading) {
@@ -61,8 +57,8 @@ impl Conversation {
         })
     }
 
-    /// After a snapshot that may have shown it: true when it can leave.
-    pub(super) fn retire(&mut self) -> bool {
-        std::mem::replace(&mut self.shown_as_ended, self.reading.closed.is_some())
+    /// Whether the snapshot that was just made has shown it as ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.reading.closed.is_some()
     }
 }

@@ -1,0 +1,375 @@
+//! Every method of the monitor, against traffic over loopback whose size is known.
+//!
+//! Needs root (or the capabilities); where that is missing each test says SKIPPED on standard error
+//! and proves nothing. One at a time: they all move bytes in this one process.
+
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsFd as _;
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use netprocmon::{
+    Children, Counters, ErrorKind, Monitor, MonitorBuilder, Pid, Protocol, Retention, Snapshot,
+};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn here() -> Pid {
+    Pid(std::process::id())
+}
+
+/// The monitor, or nothing where it may not be had.
+fn start(builder: MonitorBuilder) -> Option<Monitor> {
+    match builder.start() {
+        Ok(monitor) => Some(monitor),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            eprintln!("SKIPPED: {error}; {}", error.remedy().unwrap_or_default());
+            None
+        }
+        Err(error) => panic!("{error}: {:?}", std::error::Error::source(&error)),
+    }
+}
+
+/// Moves this many bytes from one socket of this process to another.
+fn exchange(bytes: usize) {
+    let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut server, _) = listener.accept().unwrap();
+    let sender = std::thread::spawn(move || client.write_all(&vec![7; bytes]).unwrap());
+    let mut received = Vec::new();
+    server.read_to_end(&mut received).unwrap();
+    sender.join().unwrap();
+    assert_eq!(received.len(), bytes);
+}
+
+fn payload(monitor: &mut Monitor, pid: Pid) -> (u64, u64) {
+    let sum: Counters = monitor
+        .traffic(pid)
+        .unwrap()
+        .iter()
+        .map(|one| &one.counters)
+        .sum();
+    (sum.payload_sent.unwrap(), sum.payload_recv.unwrap())
+}
+
+#[test]
+fn what_does_not_exist_is_refused_before_anything_is_attached() {
+    let kind = |builder: MonitorBuilder| builder.start().err().map(|error| error.kind());
+    let nobody = Monitor::builder().pid(Pid(u32::MAX), Children::Ignore);
+    assert_eq!(kind(nobody), Some(ErrorKind::NoSuchProcess));
+    let no_interface = Monitor::builder().interface("no such one");
+    assert_eq!(kind(no_interface), Some(ErrorKind::NoSuchInterface));
+    let unspecified = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+    let no_address = Monitor::builder().address(unspecified);
+    assert_eq!(kind(no_address), Some(ErrorKind::NoSuchAddress));
+}
+
+#[test]
+fn pids_are_added_listed_removed_and_cleared_and_count_from_then_on() {
+    let _alone = alone();
+    let Some(mut monitor) = start(Monitor::builder()) else {
+        return;
+    };
+    exchange(1000);
+    monitor.add_pid(here(), Children::Ignore).unwrap();
+    assert_eq!(monitor.pids(), [here()]);
+    assert_eq!(payload(&mut monitor, here()), (0, 0));
+    exchange(77_777);
+    assert_eq!(payload(&mut monitor, here()), (77_777, 77_777));
+    let traffic = monitor.traffic(here()).unwrap();
+    assert_eq!(traffic.len(), 1);
+    assert_eq!(traffic[0].interface_name.as_deref(), Some("lo"));
+
+    assert!(monitor.remove_pid(here()));
+    assert!(!monitor.remove_pid(here()));
+    // Not watched any more: everything since the monitor started.
+    assert_eq!(payload(&mut monitor, here()), (78_777, 78_777));
+    monitor.add_pid(here(), Children::Ignore).unwrap();
+    monitor.clear_pids();
+    assert!(monitor.pids().is_empty());
+    let missing = monitor
+        .add_pid(Pid(u32::MAX), Children::Ignore)
+        .unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::NoSuchProcess);
+    assert_eq!(
+        monitor.traffic(Pid(u32::MAX)).unwrap_err().kind(),
+        ErrorKind::NoSuchProcess
+    );
+}
+
+#[test]
+fn a_watched_process_that_ends_keeps_its_counts() {
+    let _alone = alone();
+    let Some(mut monitor) = start(Monitor::builder()) else {
+        return;
+    };
+    let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let script = format!("read -r go; printf hello >/dev/tcp/127.0.0.1/{port}");
+    let mut child = Command::new("bash")
+        .args(["-c", &script])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = Pid(child.id());
+    monitor.add_pid(pid, Children::Ignore).unwrap();
+    child.stdin.take().unwrap().write_all(b"\n").unwrap();
+    let mut text = String::new();
+    listener
+        .accept()
+        .unwrap()
+        .0
+        .read_to_string(&mut text)
+        .unwrap();
+    assert_eq!(text, "hello");
+    child.wait().unwrap();
+    let ended = |snapshot: &Snapshot| {
+        snapshot
+            .process(pid)
+            .map(|usage| usage.process.exited.is_some())
+    };
+    assert_eq!(ended(&monitor.snapshot().unwrap()), Some(true));
+    assert_eq!(ended(&monitor.snapshot().unwrap()), None); // shown once
+    assert_eq!(payload(&mut monitor, pid), (5, 0));
+    assert_eq!(monitor.pids(), [pid]);
+}
+
+#[test]
+fn addresses_restrict_what_is_listened_to() {
+    let _alone = alone();
+    let Some(mut monitor) = start(Monitor::builder().address(LOOPBACK)) else {
+        return;
+    };
+    assert_eq!(monitor.addresses(), [LOOPBACK]);
+    assert_eq!(monitor.listen_interfaces().unwrap(), ["lo".into()]);
+    assert!(monitor.listen_addresses().unwrap().contains(&LOOPBACK));
+    let lo = monitor.listen_interface_by_address(LOOPBACK).unwrap();
+    assert_eq!(lo.as_deref(), Some("lo"));
+    let elsewhere = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 200));
+    assert_eq!(
+        monitor.listen_interface_by_address(elsewhere).unwrap(),
+        None
+    );
+    assert_eq!(
+        monitor.add_address(elsewhere).unwrap_err().kind(),
+        ErrorKind::NoSuchAddress
+    );
+    exchange(1234);
+    let snapshot = monitor.snapshot().unwrap();
+    assert!(
+        snapshot
+            .interfaces
+            .iter()
+            .all(|interface| interface.name.as_deref() == Some("lo"))
+    );
+    assert_eq!(payload(&mut monitor, here()), (1234, 1234));
+
+    assert!(monitor.remove_address(LOOPBACK));
+    assert!(!monitor.remove_address(LOOPBACK));
+    monitor.add_address(LOOPBACK).unwrap();
+    monitor.clear_addresses();
+    assert!(monitor.addresses().is_empty());
+}
+
+#[test]
+fn an_interface_that_nothing_crosses_shows_nothing() {
+    let _alone = alone();
+    let interfaces = netprocmon::host::interface::list().unwrap();
+    let Some(other) = interfaces.iter().find(|interface| !interface.loopback) else {
+        eprintln!("SKIPPED: there is no interface but loopback");
+        return;
+    };
+    let Some(mut monitor) = start(Monitor::builder().interface(&*other.name)) else {
+        return;
+    };
+    exchange(1234);
+    assert!(monitor.traffic(here()).unwrap().is_empty());
+    let snapshot = monitor.snapshot().unwrap();
+    let usage = snapshot.process(here());
+    assert!(usage.is_none_or(|usage| usage.counters.is_zero() && usage.interfaces.is_empty()));
+}
+
+#[test]
+fn ports_and_their_owners() {
+    let _alone = alone();
+    let Some(monitor) = start(Monitor::builder()) else {
+        return;
+    };
+    let tcp = TcpListener::bind((LOOPBACK, 0)).unwrap();
+    let udp = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).unwrap();
+    let tcp_port = tcp.local_addr().unwrap().port();
+    let udp_port = udp.local_addr().unwrap().port();
+    let mine = monitor.ports_of_pid(here()).unwrap();
+    assert!(mine.contains(&tcp_port) && mine.contains(&udp_port));
+    assert!(mine.is_sorted());
+    assert!(
+        monitor
+            .ports_of_protocol(Protocol::TCP)
+            .unwrap()
+            .contains(&tcp_port)
+    );
+    assert!(
+        monitor
+            .ports_of_protocol(Protocol::UDP)
+            .unwrap()
+            .contains(&udp_port)
+    );
+    let all = monitor.ports().unwrap();
+    assert!(all.contains(&tcp_port) && all.contains(&udp_port));
+    assert_eq!(
+        monitor.pid_of_port(Protocol::TCP, tcp_port).unwrap(),
+        Some(here())
+    );
+    assert_eq!(
+        monitor.pid_of_port(Protocol::UDP, udp_port).unwrap(),
+        Some(here())
+    );
+    drop(tcp);
+    assert_eq!(monitor.pid_of_port(Protocol::TCP, tcp_port).unwrap(), None);
+    let missing = monitor.ports_of_pid(Pid(u32::MAX)).unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::NoSuchProcess);
+}
+
+#[test]
+fn it_turns_readable_when_a_sample_is_due() {
+    let _alone = alone();
+    let builder = Monitor::builder().interval(Duration::from_millis(50));
+    let Some(mut monitor) = start(builder) else {
+        return;
+    };
+    let began = Instant::now();
+    let mut samples = Vec::new();
+    while samples.len() < 3 {
+        let timeout = Timespec::try_from(Duration::from_secs(5)).unwrap();
+        let ready = poll(
+            &mut [PollFd::new(&monitor.as_fd(), PollFlags::IN)],
+            Some(&timeout),
+        );
+        assert_eq!(ready.unwrap(), 1, "not readable within five seconds");
+        samples.extend(monitor.try_sample().unwrap());
+    }
+    assert!(began.elapsed() >= Duration::from_millis(150));
+    assert!(samples.is_sorted_by_key(|sample| sample.elapsed));
+    let Some(mut slow) = start(Monitor::builder().interval(Duration::from_secs(3600))) else {
+        return;
+    };
+    assert!(
+        slow.wait(Some(Duration::from_millis(10)))
+            .unwrap()
+            .is_none()
+    );
+}
+
+#[test]
+fn a_spawned_tree_is_counted_with_what_it_leaves_behind() {
+    let _alone = alone();
+    let builder = Monitor::builder()
+        .retention(Retention::Keep)
+        .connections(true);
+    let Some(mut monitor) = start(builder) else {
+        return;
+    };
+    let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // The child ends at once; a grandchild of another session sends.
+    let script = format!("setsid bash -c 'printf grand >/dev/tcp/127.0.0.1/{port}' & exit 3");
+    let mut child = monitor
+        .spawn(Command::new("bash").args(["-c", &script]))
+        .unwrap();
+    let root = Pid(child.id());
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    let mut text = String::new();
+    listener
+        .accept()
+        .unwrap()
+        .0
+        .read_to_string(&mut text)
+        .unwrap();
+    assert_eq!(text, "grand");
+    while !monitor.living_in_tree(root).unwrap().is_empty() {
+        std::thread::yield_now();
+    }
+    exchange(10_000); // ours, and none of the tree's
+    let snapshot = monitor.snapshot().unwrap();
+    assert_eq!(snapshot.totals.payload_sent, Some(5));
+    assert_eq!(snapshot.processes.len(), 1);
+    let usage = &snapshot.processes[0];
+    assert_ne!(usage.process.pid, root);
+    assert_eq!(usage.process.tree, Some(root));
+    assert_eq!(&*usage.process.name, "bash");
+    let connections = usage.connections.as_ref().unwrap();
+    assert_eq!(connections.len(), 1);
+    assert_eq!(connections[0].counters, usage.counters);
+    assert_eq!(
+        connections[0].connection.remote.map(|remote| remote.port()),
+        Some(port)
+    );
+    let stranger = monitor.living_in_tree(Pid(1)).unwrap_err();
+    assert_eq!(stranger.kind(), ErrorKind::NoSuchProcess);
+}
+
+#[test]
+fn children_of_a_watched_process_are_followed_when_asked() {
+    let _alone = alone();
+    let Some(mut monitor) = start(Monitor::builder()) else {
+        return;
+    };
+    let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let script = format!("read -r go; (printf child >/dev/tcp/127.0.0.1/{port}); read -r end");
+    let mut shell = Command::new("bash")
+        .args(["-c", &script])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    monitor.add_pid(Pid(shell.id()), Children::Follow).unwrap();
+    let mut input = shell.stdin.take().unwrap();
+    input.write_all(b"\n").unwrap();
+    let mut text = String::new();
+    listener
+        .accept()
+        .unwrap()
+        .0
+        .read_to_string(&mut text)
+        .unwrap();
+    assert_eq!(text, "child");
+    let snapshot = monitor.snapshot().unwrap();
+    assert_eq!(snapshot.totals.payload_sent, Some(5));
+    assert!(
+        snapshot
+            .processes
+            .iter()
+            .any(|usage| usage.process.tree == Some(Pid(shell.id())))
+    );
+    drop(input);
+    shell.wait().unwrap();
+}
+
+#[test]
+fn two_monitors_share_nothing_and_leave_no_descriptor() {
+    let _alone = alone();
+    let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let before = open();
+    {
+        let Some(mut one) = start(Monitor::builder()) else {
+            return;
+        };
+        exchange(100);
+        let Some(mut other) = start(Monitor::builder().address(LOOPBACK)) else {
+            return;
+        };
+        exchange(11);
+        assert_eq!(payload(&mut one, here()), (111, 111));
+        assert_eq!(payload(&mut other, here()), (11, 11));
+        assert!(one.addresses().is_empty());
+    }
+    assert_eq!(open(), before);
+}
