@@ -1,5 +1,5 @@
-//! `run` and `watch` on real processes. They need the privilege to count; where it is not there the
-//! tests say SKIPPED and prove nothing.
+//! `run` and `watch` on real processes. They need the privilege to count, so a plain
+//! `cargo test` shows them as ignored.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // a test's helpers may, as its tests do
 
@@ -13,20 +13,6 @@ use serde_json::Value;
 
 fn netprocmon() -> Command {
     Command::new(assert_cmd::cargo::cargo_bin!("netprocmon"))
-}
-
-/// Whether counting works here at all; a failure that is not for lack of privilege is a failure.
-fn can_count(test: &str) -> bool {
-    let output = netprocmon().args(["run", "-q", "true"]).output().unwrap();
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    match output.status.code() {
-        Some(0) => true,
-        Some(3) => {
-            eprintln!("SKIPPED {test}: not permitted here: {complaint}");
-            false
-        }
-        status => panic!("`run -q true` gave {status:?}: {complaint}"),
-    }
 }
 
 fn run(arguments: &[&str]) -> Output {
@@ -65,10 +51,8 @@ fn fetch(port: u16) -> String {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test runs it"]
 fn the_exit_status_is_the_childs() {
-    if !can_count("the_exit_status_is_the_childs") {
-        return;
-    }
     let status = |arguments: &[&str]| run(arguments).status.code();
     assert_eq!(status(&["-q", "--", "sh", "-c", "exit 7"]), Some(7));
     assert_eq!(
@@ -81,20 +65,16 @@ fn the_exit_status_is_the_childs() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test runs it"]
 fn the_childs_streams_are_untouched() {
-    if !can_count("the_childs_streams_are_untouched") {
-        return;
-    }
     let output = run(&["-q", "--", "sh", "-c", "echo out; echo err >&2"]);
     assert_eq!(output.stdout, b"out\n");
     assert_eq!(output.stderr, b"err\n");
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test runs it"]
 fn the_json_has_the_tree_and_its_payload() {
-    if !can_count("the_json_has_the_tree_and_its_payload") {
-        return;
-    }
     let port = serve(100_000);
     let output = run(&["--json", "--connections", "--", "bash", "-c", &fetch(port)]);
     assert_eq!(output.status.code(), Some(0));
@@ -115,10 +95,8 @@ fn the_json_has_the_tree_and_its_payload() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test runs it"]
 fn a_budget_that_is_exceeded_is_10() {
-    if !can_count("a_budget_that_is_exceeded_is_10") {
-        return;
-    }
     let port = serve(100_000);
     let script = fetch(port);
     let status = |size| {
@@ -131,10 +109,8 @@ fn a_budget_that_is_exceeded_is_10() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test runs it"]
 fn an_exceeded_budget_kills_what_ignores_the_polite_signal() {
-    if !can_count("an_exceeded_budget_kills_what_ignores_the_polite_signal") {
-        return;
-    }
     let port = serve(100_000);
     // Nobody accepts and nobody answers: reading from it waits, longer than any kill may take.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -162,10 +138,8 @@ fn an_exceeded_budget_kills_what_ignores_the_polite_signal() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test runs it"]
 fn a_signal_sent_to_us_alone_reaches_the_child_once() {
-    if !can_count("a_signal_sent_to_us_alone_reaches_the_child_once") {
-        return;
-    }
     for (signal, name) in [
         (Signal::INT, "INT"),
         (Signal::USR1, "USR1"),
@@ -187,10 +161,8 @@ fn a_signal_sent_to_us_alone_reaches_the_child_once() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test runs it"]
 fn a_daemon_is_waited_for_and_the_waiting_can_be_ended() {
-    if !can_count("a_daemon_is_waited_for_and_the_waiting_can_be_ended") {
-        return;
-    }
     // The daemon has left its parent and its session, and holds none of our pipes.
     let script = "setsid sleep 60 </dev/null >/dev/null 2>&1 & exit 5";
     let mut child = start(&["run", "--", "sh", "-c", script]);
@@ -213,10 +185,8 @@ fn a_daemon_is_waited_for_and_the_waiting_can_be_ended() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test runs it"]
 fn a_watch_ends_with_its_pid_and_on_a_signal() {
-    if !can_count("a_watch_ends_with_its_pid_and_on_a_signal") {
-        return;
-    }
     let mut target = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
     let pid = target.id().to_string();
     let mut watch = start(&["watch", &pid, "-d", "0.1", "--json"]);
@@ -243,10 +213,8 @@ fn a_watch_ends_with_its_pid_and_on_a_signal() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test runs it"]
 fn a_missing_interface_is_1() {
-    if !can_count("a_missing_interface_is_1") {
-        return;
-    }
     let output = netprocmon()
         .args(["watch", "-i", "nonexistent0"])
         .output()

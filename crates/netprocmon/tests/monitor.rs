@@ -1,7 +1,7 @@
 //! Every method of the monitor, against traffic over loopback whose size is known.
 //!
-//! Needs root (or the capabilities); where that is missing each test says SKIPPED on standard error
-//! and proves nothing. One at a time: they all move bytes in this one process.
+//! They need the privilege to count, so a plain `cargo test` shows them as ignored. One at a time:
+//! they all move bytes in this one process.
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream, UdpSocket};
@@ -26,16 +26,14 @@ fn here() -> Pid {
     Pid(std::process::id())
 }
 
-/// The monitor, or nothing where it may not be had.
-fn start(builder: MonitorBuilder) -> Option<Monitor> {
-    match builder.start() {
-        Ok(monitor) => Some(monitor),
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            eprintln!("SKIPPED: {error}; {}", error.remedy().unwrap_or_default());
-            None
-        }
-        Err(error) => panic!("{error}: {:?}", std::error::Error::source(&error)),
-    }
+fn start(builder: MonitorBuilder) -> Monitor {
+    builder.start().unwrap_or_else(|error| {
+        panic!(
+            "{error}: {:?}; {:?}",
+            std::error::Error::source(&error),
+            error.remedy()
+        )
+    })
 }
 
 /// Moves this many bytes from one socket of this process to another.
@@ -73,11 +71,10 @@ fn what_does_not_exist_is_refused_before_anything_is_attached() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test runs it"]
 fn pids_are_added_listed_removed_and_cleared_and_count_from_then_on() {
     let _alone = alone();
-    let Some(mut monitor) = start(Monitor::builder()) else {
-        return;
-    };
+    let mut monitor = start(Monitor::builder());
     exchange(1000);
     monitor.add_pid(here(), Children::Ignore).unwrap();
     assert_eq!(monitor.pids(), [here()]);
@@ -106,11 +103,10 @@ fn pids_are_added_listed_removed_and_cleared_and_count_from_then_on() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test runs it"]
 fn a_watched_process_that_ends_keeps_its_counts() {
     let _alone = alone();
-    let Some(mut monitor) = start(Monitor::builder()) else {
-        return;
-    };
+    let mut monitor = start(Monitor::builder());
     let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let script = format!("read -r go; printf hello >/dev/tcp/127.0.0.1/{port}");
@@ -143,11 +139,10 @@ fn a_watched_process_that_ends_keeps_its_counts() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test runs it"]
 fn addresses_restrict_what_is_listened_to() {
     let _alone = alone();
-    let Some(mut monitor) = start(Monitor::builder().address(LOOPBACK)) else {
-        return;
-    };
+    let mut monitor = start(Monitor::builder().address(LOOPBACK));
     assert_eq!(monitor.addresses(), [LOOPBACK]);
     assert_eq!(monitor.listen_interfaces().unwrap(), ["lo".into()]);
     assert!(monitor.listen_addresses().unwrap().contains(&LOOPBACK));
@@ -180,16 +175,13 @@ fn addresses_restrict_what_is_listened_to() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test runs it"]
 fn an_interface_that_nothing_crosses_shows_nothing() {
     let _alone = alone();
     let interfaces = netprocmon::host::interface::list().unwrap();
-    let Some(other) = interfaces.iter().find(|interface| !interface.loopback) else {
-        eprintln!("SKIPPED: there is no interface but loopback");
-        return;
-    };
-    let Some(mut monitor) = start(Monitor::builder().interface(&*other.name)) else {
-        return;
-    };
+    let other = interfaces.iter().find(|interface| !interface.loopback);
+    let other = other.expect("an interface besides loopback, up or down");
+    let mut monitor = start(Monitor::builder().interface(&*other.name));
     exchange(1234);
     assert!(monitor.traffic(here()).unwrap().is_empty());
     let snapshot = monitor.snapshot().unwrap();
@@ -198,11 +190,10 @@ fn an_interface_that_nothing_crosses_shows_nothing() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test runs it"]
 fn ports_and_their_owners() {
     let _alone = alone();
-    let Some(monitor) = start(Monitor::builder()) else {
-        return;
-    };
+    let monitor = start(Monitor::builder());
     let tcp = TcpListener::bind((LOOPBACK, 0)).unwrap();
     let udp = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).unwrap();
     let tcp_port = tcp.local_addr().unwrap().port();
@@ -239,12 +230,11 @@ fn ports_and_their_owners() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test runs it"]
 fn it_turns_readable_when_a_sample_is_due() {
     let _alone = alone();
     let builder = Monitor::builder().interval(Duration::from_millis(50));
-    let Some(mut monitor) = start(builder) else {
-        return;
-    };
+    let mut monitor = start(builder);
     let began = Instant::now();
     let mut samples = Vec::new();
     while samples.len() < 3 {
@@ -258,9 +248,7 @@ fn it_turns_readable_when_a_sample_is_due() {
     }
     assert!(began.elapsed() >= Duration::from_millis(150));
     assert!(samples.is_sorted_by_key(|sample| sample.elapsed));
-    let Some(mut slow) = start(Monitor::builder().interval(Duration::from_secs(3600))) else {
-        return;
-    };
+    let mut slow = start(Monitor::builder().interval(Duration::from_secs(3600)));
     assert!(
         slow.wait(Some(Duration::from_millis(10)))
             .unwrap()
@@ -269,14 +257,13 @@ fn it_turns_readable_when_a_sample_is_due() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test runs it"]
 fn a_spawned_tree_is_counted_with_what_it_leaves_behind() {
     let _alone = alone();
     let builder = Monitor::builder()
         .retention(Retention::Keep)
         .connections(true);
-    let Some(mut monitor) = start(builder) else {
-        return;
-    };
+    let mut monitor = start(builder);
     let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     // The child ends at once; a grandchild of another session sends.
@@ -317,11 +304,10 @@ fn a_spawned_tree_is_counted_with_what_it_leaves_behind() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test runs it"]
 fn children_of_a_watched_process_are_followed_when_asked() {
     let _alone = alone();
-    let Some(mut monitor) = start(Monitor::builder()) else {
-        return;
-    };
+    let mut monitor = start(Monitor::builder());
     let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let script = format!("read -r go; (printf child >/dev/tcp/127.0.0.1/{port}); read -r end");
@@ -354,18 +340,15 @@ fn children_of_a_watched_process_are_followed_when_asked() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test runs it"]
 fn two_monitors_share_nothing_and_leave_no_descriptor() {
     let _alone = alone();
     let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
     let before = open();
     {
-        let Some(mut one) = start(Monitor::builder()) else {
-            return;
-        };
+        let mut one = start(Monitor::builder());
         exchange(100);
-        let Some(mut other) = start(Monitor::builder().address(LOOPBACK)) else {
-            return;
-        };
+        let mut other = start(Monitor::builder().address(LOOPBACK));
         exchange(11);
         assert_eq!(payload(&mut one, here()), (111, 111));
         assert_eq!(payload(&mut other, here()), (11, 11));
