@@ -3,6 +3,8 @@
 //! They need the privilege to count, so a plain `cargo test` shows them as ignored. One at a time:
 //! they all move bytes in this one process.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // a test's helpers may, as its tests do
+
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd as _;
