@@ -250,7 +250,7 @@ fn it_turns_readable_when_a_sample_is_due() {
     }
     assert!(began.elapsed() >= Duration::from_millis(150));
     assert!(samples.is_sorted_by_key(|sample| sample.elapsed));
-    let mut slow = start(Monitor::builder().interval(Duration::from_secs(3600)));
+    let mut slow = start(Monitor::builder().interval(Duration::from_hours(1)));
     assert!(
         slow.wait(Some(Duration::from_millis(10)))
             .unwrap()
