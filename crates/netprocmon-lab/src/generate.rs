@@ -13,13 +13,17 @@ use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 
 mod fork;
+mod frames;
 mod icmp;
 mod process;
+mod sink;
 mod swarm;
 mod tcp;
+mod tunnel;
 mod udp;
 
 pub use process::Running;
+pub use sink::group;
 
 /// What a generator can do. The names are those of the hidden `generate` subcommand.
 #[derive(Debug, Subcommand)]
@@ -36,6 +40,14 @@ pub enum Generator {
     IcmpServer(icmp::Server),
     /// Sends ICMP echo requests and waits for each reply.
     IcmpClient(icmp::Client),
+    /// Only receives datagrams, of a multicast group too.
+    UdpSink(sink::Sink),
+    /// Only sends datagrams, to a multicast group too.
+    UdpSpray(sink::Spray),
+    /// Sends frames below IP.
+    Frames(frames::Frames),
+    /// Carries a TUN device's packets to its twin.
+    Tunnel(tunnel::Tunnel),
     /// Forks many short-lived processes, each with a name of its own.
     Swarm(swarm::Swarm),
 }
@@ -109,6 +121,10 @@ impl Generator {
             Self::UdpClient(client) => client.run(),
             Self::IcmpServer(server) => server.run(),
             Self::IcmpClient(client) => client.run(),
+            Self::UdpSink(sink) => sink.run(),
+            Self::UdpSpray(spray) => spray.run(),
+            Self::Frames(frames) => frames.run(),
+            Self::Tunnel(tunnel) => tunnel.run(),
             Self::Swarm(swarm) => swarm.run(),
         }
     }

@@ -32,6 +32,8 @@ pub enum Shape {
     Direct,
     /// Through a bridge behind which every packet is on its own, to be compared with the wire.
     Bridged,
+    /// The same, and packets get lost between the two ends: only the ends can be compared.
+    Lossy,
 }
 
 /// Which network namespace the monitor runs in.

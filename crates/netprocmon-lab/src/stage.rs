@@ -58,6 +58,7 @@ struct Above {
     name: &'static str,
     header: Header,
     role: Role,
+    cuts: bool,
 }
 
 /// Every counter that a row is compared with, at one moment.
@@ -94,7 +95,7 @@ impl Stage {
     pub fn new(scenario: Scenario, with_monitor: bool) -> Result<Self> {
         let link = match scenario.shape {
             Shape::Direct => Link::direct(scenario.offload)?,
-            Shape::Bridged => Link::bridged(scenario.offload)?,
+            Shape::Bridged | Shape::Lossy => Link::bridged(scenario.offload)?,
         };
         let dir = format!("netprocmon-lab-{}", std::process::id());
         Ok(Self {
@@ -154,13 +155,14 @@ impl Stage {
     }
 
     /// A device that the row has put on top of the link's own is compared too. What is below it is
-    /// told with [`Stage::is_below`].
-    pub fn put_above(&mut self, end: End, name: &'static str, header: Header) {
+    /// told with [`Stage::is_below`]. `cuts` says that it follows the row's segmentation offload.
+    pub fn put_above(&mut self, end: End, name: &'static str, header: Header, cuts: bool) {
         self.above.push(Above {
             end,
             name,
             header,
             role: Role::Sockets,
+            cuts,
         });
     }
 
@@ -270,7 +272,7 @@ impl Stage {
                 name: above.name,
                 header: above.header,
             };
-            devices.push((above.end, device, above.role, cut));
+            devices.push((above.end, device, above.role, cut && above.cuts));
         }
         Ok(Readings {
             devices: devices

@@ -5,9 +5,12 @@ use netprocmon::IpVersion;
 
 use crate::scenario::Scenario;
 
+mod blind;
+mod device;
 mod icmp;
 mod lifetime;
 mod loopback;
+mod loss;
 mod tcp;
 mod udp;
 
@@ -20,6 +23,9 @@ pub fn all() -> Vec<Scenario> {
         icmp::ROWS,
         loopback::ROWS,
         lifetime::ROWS,
+        device::ROWS,
+        loss::ROWS,
+        blind::ROWS,
     ]
     .concat()
 }

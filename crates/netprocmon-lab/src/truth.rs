@@ -1,6 +1,7 @@
-//! What the kernel itself says went over a link: the two truths that ours is held against.
+//! What the kernel itself says went over a link: the truths that ours is held against.
 
 mod device;
 pub mod filter;
+pub mod snmp;
 
 pub use device::{Moved, read};

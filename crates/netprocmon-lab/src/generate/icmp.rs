@@ -161,7 +161,7 @@ impl Client {
 }
 
 /// The Internet checksum, RFC 1071.
-fn checksum(message: &[u8]) -> u16 {
+pub(super) fn checksum(message: &[u8]) -> u16 {
     let mut sum: u32 = message
         .chunks(2)
         .map(|pair| u32::from(pair[0]) << 8 | pair.get(1).copied().map_or(0, u32::from))

@@ -2,6 +2,7 @@
 //! full buffer and the wire bytes follow from the calls.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -63,8 +64,13 @@ pub(super) struct Counted {
 
 impl Counted {
     pub(super) fn bind(address: IpAddr, port: u16) -> Result<Self> {
-        let socket = UdpSocket::bind((address, port)).context("bind")?;
+        Self::of(UdpSocket::bind((address, port)).context("bind")?)
+    }
+
+    /// A socket that was opened and bound with options of its own.
+    pub(super) fn of(socket: UdpSocket) -> Result<Self> {
         socket.set_read_timeout(Some(PATIENCE))?;
+        let address = socket.local_addr()?.ip();
         Ok(Self {
             socket,
             header: ip_header(address) + UDP_HEADER,
@@ -72,6 +78,10 @@ impl Counted {
             wire: Wire::default(),
             counting: true,
         })
+    }
+
+    pub(super) fn port(&self) -> Result<u16> {
+        Ok(self.socket.local_addr()?.port())
     }
 
     pub(super) fn connect(&self, to: SocketAddr) -> Result<()> {
@@ -109,6 +119,12 @@ impl Counted {
             ..self.account
         };
         (account, self.socket)
+    }
+}
+
+impl AsFd for Counted {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

@@ -97,6 +97,12 @@ impl End {
 }
 
 impl Link {
+    /// The link-layer address of the device at one end.
+    #[must_use]
+    pub fn mac(end: End) -> &'static str {
+        MACS[usize::from(end == End::Right)]
+    }
+
     /// One veth pair between two new namespaces.
     pub fn direct(offload: Offload) -> Result<Self> {
         let (left, right) = (Namespace::new()?, Namespace::new()?);
@@ -177,6 +183,12 @@ impl Link {
             End::Left => &self.left,
             End::Right => &self.right,
         }
+    }
+
+    /// What stands between the ends of a bridged link.
+    #[must_use]
+    pub fn middle(&self) -> Option<&Namespace> {
+        self.middle.as_ref()
     }
 
     /// The link's device at one end.

@@ -1,0 +1,130 @@
+//! Loss: what is sent again counts on the wire, is told apart, and is no payload.
+
+use anyhow::Result;
+use netprocmon::IpVersion::{self, V4, V6};
+use netprocmon::{Counters, Pid, Snapshot};
+
+use super::{args, at};
+use crate::net::{End, Offload};
+use crate::report::{Check, Tolerance};
+use crate::scenario::{Scenario, Shape};
+use crate::stage::Stage;
+use crate::truth::snmp;
+
+pub(super) const ROWS: &[Scenario] = &[
+    Scenario::new("tcp, 1 % of packets lost, IPv4", |stage| {
+        lossy(stage, V4, 100)
+    })
+    .shape(Shape::Lossy),
+    Scenario::new("tcp, 1 % of packets lost, IPv6", |stage| {
+        lossy(stage, V6, 100)
+    })
+    .shape(Shape::Lossy),
+    Scenario::new("tcp, 5 % of packets lost", |stage| lossy(stage, V4, 20)).shape(Shape::Lossy),
+    Scenario::new("tcp, 8 % of segmentation buffers lost", |stage| {
+        lossy(stage, V4, 12)
+    })
+    .shape(Shape::Lossy)
+    .offload(Offload::On),
+    Scenario::new("tcp, handshakes lost", handshakes).shape(Shape::Lossy),
+];
+
+/// One stream each way at once, so that both ends send again.
+fn lossy(stage: &mut Stage, version: IpVersion, each: u32) -> Result<()> {
+    stage.count()?;
+    stage.link().lose_one_in(each)?;
+    let listen = End::Right.address(version).to_string();
+    let server = args(["tcp-server", "--listen", &listen]);
+    let mut server = stage.start(End::Right, "tcp-server", &server)?;
+    let to = at(End::Right, version, server.port()?);
+    let client = args([
+        "tcp-client",
+        "--to",
+        &to,
+        "--up",
+        "4000123",
+        "--down",
+        "3000321",
+    ]);
+    let client = stage.start(End::Left, "tcp-client", &client)?;
+    let pids = [client.pid(), server.pid()];
+    stage.finish(client, 1)?;
+    stage.finish(server, 1)?;
+    retransmissions(stage, pids)
+}
+
+/// Many connections of a few packets, a sixth of which are lost: what is sent again is often a SYN
+/// or a SYN-ACK.
+fn handshakes(stage: &mut Stage) -> Result<()> {
+    stage.count()?;
+    stage.link().lose_one_in(6)?;
+    let listen = End::Right.address(V4).to_string();
+    let server = args(["tcp-server", "--listen", &listen, "--connections", "12"]);
+    let mut server = stage.start(End::Right, "tcp-server", &server)?;
+    let to = at(End::Right, V4, server.port()?);
+    let mut clients = Vec::new();
+    for n in 0..12 {
+        let client = args(["tcp-client", "--to", &to, "--up", "1000"]);
+        clients.push(stage.start(End::Left, format!("client-{n}"), &client)?);
+    }
+    let server_pid = server.pid();
+    for client in clients {
+        stage.finish(client, 1)?;
+    }
+    stage.finish(server, 1)?;
+    let (_, snapshot) = stage.compare()?;
+    let Some(snapshot) = snapshot else {
+        return Ok(());
+    };
+    for (end, what) in [(End::Left, "clients"), (End::Right, "server")] {
+        let truth = snmp::read(stage.namespace(end), "Tcp", "RetransSegs")?;
+        let is_server = |pid: Pid| pid.0 == server_pid;
+        let ours = snapshot
+            .processes
+            .iter()
+            .filter(|usage| is_server(usage.process.pid) == (end == End::Right))
+            .map(|usage| usage.counters)
+            .sum::<Counters>();
+        let what = format!("{what}: retransmitted packets");
+        let ours = ours.retransmitted_packets;
+        stage.check(Check::number(what, truth, ours, Tolerance::Exact));
+    }
+    Ok(())
+}
+
+/// To the packet, against the stack's own number; and as many bytes as such packets can have.
+fn retransmissions(stage: &mut Stage, pids: [u32; 2]) -> Result<()> {
+    let (_, snapshot) = stage.compare()?;
+    let Some(snapshot) = snapshot else {
+        return Ok(());
+    };
+    let mut again = 0;
+    for (end, pid) in [End::Left, End::Right].into_iter().zip(pids) {
+        let truth = snmp::read(stage.namespace(end), "Tcp", "RetransSegs")?;
+        let ours = counters(&snapshot, pid);
+        let what = format!("{end:?}: retransmitted packets");
+        let packets = ours.retransmitted_packets;
+        stage.check(Check::number(what, truth, packets, Tolerance::Exact));
+        again += truth;
+        // Data packets of a stream are full but for its ends: between 1,000 and 1,500 on average.
+        let bytes = ours.retransmitted_bytes.unwrap_or_default();
+        let plausible = (truth * 1000..=truth * 1500).contains(&bytes);
+        let what = format!("{end:?}: 1,000 to 1,500 bytes in each ({bytes})");
+        stage.check(Check::same(what, true, plausible));
+        let within = ours.bytes_sent
+            >= ours
+                .retransmitted_bytes
+                .zip(ours.payload_sent)
+                .map(|(again, once)| again + once);
+        let what = format!("{end:?}: payload and what was sent again are within bytes sent");
+        stage.check(Check::same(what, true, within));
+    }
+    let what = "retransmitted at both ends, so many that it means something";
+    stage.check(Check::at_least(what, 10, Some(again)));
+    Ok(())
+}
+
+fn counters(snapshot: &Snapshot, pid: u32) -> Counters {
+    let usage = snapshot.process(Pid(pid));
+    usage.map_or(Counters::UNKNOWN, |usage| usage.counters)
+}
