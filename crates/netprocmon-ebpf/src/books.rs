@@ -79,6 +79,9 @@ impl Books {
     /// Calls `moved` with each key that something was counted under since the last call.
     pub(crate) fn read(&mut self, state: &KernelState, mut moved: impl FnMut(&SlotKey, &Delta)) {
         let next = state.next_slot.load(Acquire).min(self.sizes.slots);
+        // What cannot be mapped now is read when it can: nothing is lost in the kernel.
+        let _ = self.records.map_to(next);
+        let _ = self.counters.map_to(next << self.sizes.stripe_shift);
         let (records, slots, owned) = (&self.records, &mut self.slots, &mut self.owned);
         self.rows.take_used(
             next,

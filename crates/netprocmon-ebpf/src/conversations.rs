@@ -73,6 +73,8 @@ impl Conversations {
         mut changed: impl FnMut(ConnectionReading),
     ) {
         let next = state.next_connection.load(Acquire).min(self.rows.len());
+        // What cannot be mapped now is read when it can: nothing is lost in the kernel.
+        let _ = self.rows.map_to(next);
         let (rows, open, next_id) = (&self.rows, &mut self.open, &mut self.next_id);
         self.free_rows.take_used(
             next,

@@ -86,7 +86,10 @@ impl EbpfSource {
             mut degradations,
         } = loader::attach(sizes, options.connections)?;
         // SAFETY: one element of the layout in bpf/abi.h, all that changes atomic.
-        let state: Mapped<KernelState> = unsafe { map_array(&ebpf, "global", 1) }?;
+        let mut state: Mapped<KernelState> = unsafe { map_array(&ebpf, "global", 1) }?;
+        state
+            .map_to(1)
+            .map_err(|error| EbpfError::from_source("map the kernel's state", error))?;
         let conversations = options
             .connections
             .then(|| Conversations::new(&mut ebpf, sizes.connections))
@@ -113,6 +116,7 @@ impl EbpfSource {
             source.kernel(|state| state.primed.store(1, Release));
         }
         source.degradations.append(&mut degradations);
+        return_memory();
         Ok(source)
     }
 
@@ -398,5 +402,15 @@ fn traffic_key(owner: Owner, key: &SlotKey) -> TrafficKey {
         } else {
             IpVersion::V4
         },
+    }
+}
+
+/// Gives back to the system what loading has taken: the kernel's type information takes ten and more
+/// megabytes to read, and is not needed again.
+fn return_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: malloc_trim(3) gives unused pages of the heap back; it may be called at any time.
+    unsafe {
+        libc::malloc_trim(0);
     }
 }
