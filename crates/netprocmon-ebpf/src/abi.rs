@@ -173,6 +173,22 @@ unsafe impl aya::Pod for ProcessKey {}
 // SAFETY: as above.
 unsafe impl aya::Pod for ProcessRecord {}
 
+impl ConnectionRow {
+    /// The eight counters, in the order of the model's.
+    pub(crate) fn counters(&self) -> [&AtomicU64; 8] {
+        [
+            &self.tx_bytes,
+            &self.rx_bytes,
+            &self.tx_packets,
+            &self.rx_packets,
+            &self.tx_payload,
+            &self.rx_payload,
+            &self.retransmitted_bytes,
+            &self.retransmitted_packets,
+        ]
+    }
+}
+
 impl Event {
     /// One record of the ring buffer; `None` when it has another size.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {

@@ -153,18 +153,8 @@ impl Conversations {
 }
 
 fn read(row: &ConnectionRow) -> Reading {
-    let counters = [
-        &row.tx_bytes,
-        &row.rx_bytes,
-        &row.tx_packets,
-        &row.rx_packets,
-        &row.tx_payload,
-        &row.rx_payload,
-        &row.retransmitted_bytes,
-        &row.retransmitted_packets,
-    ];
     Reading {
-        counters: counters.map(|counter| counter.load(Relaxed)),
+        counters: row.counters().map(|counter| counter.load(Relaxed)),
         owner: (row.owner_start.load(Relaxed), row.owner_tgid.load(Relaxed)),
         closed_ns: row.closed_ns.load(Relaxed),
         ifindex: row.ifindex.load(Relaxed),
@@ -173,19 +163,10 @@ fn read(row: &ConnectionRow) -> Reading {
 }
 
 fn clear(row: &ConnectionRow) {
-    for counter in [
-        &row.tx_bytes,
-        &row.rx_bytes,
-        &row.tx_packets,
-        &row.rx_packets,
-        &row.tx_payload,
-        &row.rx_payload,
-        &row.retransmitted_bytes,
-        &row.retransmitted_packets,
-        &row.closed_ns,
-    ] {
+    for counter in row.counters() {
         counter.store(0, Relaxed);
     }
+    row.closed_ns.store(0, Relaxed);
     row.in_use.store(0, Release);
 }
 

@@ -2,8 +2,10 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::net::IpAddr;
 
 use netprocmon_ebpf::{EbpfError, EbpfErrorKind};
+use netprocmon_model::Pid;
 
 /// What kind of failure it is, to branch on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -98,4 +100,28 @@ impl From<EbpfError> for Error {
             source: error.into_source(),
         }
     }
+}
+
+pub(crate) fn no_such_process(pid: Pid) -> Error {
+    Error::new(
+        ErrorKind::NoSuchProcess,
+        format!("no process has the pid {pid}"),
+    )
+    .with_remedy("list the processes that use the network: netprocmon ps")
+}
+
+pub(crate) fn no_such_interface(name: &str) -> Error {
+    Error::new(
+        ErrorKind::NoSuchInterface,
+        format!("no interface is called {name:?}"),
+    )
+    .with_remedy("list the interfaces: ip link")
+}
+
+pub(crate) fn no_such_address(address: IpAddr) -> Error {
+    Error::new(
+        ErrorKind::NoSuchAddress,
+        format!("no interface has the address {address}"),
+    )
+    .with_remedy("list the addresses: ip address")
 }

@@ -19,10 +19,11 @@ use netprocmon_model::{
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
+use crate::error::{no_such_address, no_such_interface, no_such_process};
 use crate::interfaces::Interfaces;
 use crate::ticker::Ticker;
 use crate::watched::Watched;
-use crate::{Children, Error, ErrorKind, MonitorBuilder, Traffic, ports};
+use crate::{Children, Error, MonitorBuilder, Traffic, ports};
 
 /// Counts, from the moment that it is started until it is dropped.
 ///
@@ -56,30 +57,6 @@ pub struct Monitor {
     /// Of [`Interfaces`], when the selection was last made.
     selected_version: u64,
     degradations: Arc<[Degradation]>,
-}
-
-pub(crate) fn no_such_process(pid: Pid) -> Error {
-    Error::new(
-        ErrorKind::NoSuchProcess,
-        format!("no process has the pid {pid}"),
-    )
-    .with_remedy("list the processes that use the network: netprocmon ps")
-}
-
-fn no_such_interface(name: &str) -> Error {
-    Error::new(
-        ErrorKind::NoSuchInterface,
-        format!("no interface is called {name:?}"),
-    )
-    .with_remedy("list the interfaces: ip link")
-}
-
-fn no_such_address(address: IpAddr) -> Error {
-    Error::new(
-        ErrorKind::NoSuchAddress,
-        format!("no interface has the address {address}"),
-    )
-    .with_remedy("list the addresses: ip address")
 }
 
 impl Monitor {
@@ -194,6 +171,15 @@ impl Monitor {
     /// Starts `command`. It and all its descendants are counted from their first packet; the
     /// child's pid is the tree's root, and from now on the monitor watches this tree.
     ///
+    /// ```no_run
+    /// # use netprocmon::{Monitor, Pid, Retention};
+    /// let mut monitor = Monitor::builder().retention(Retention::Keep).start()?;
+    /// let mut child = monitor.spawn(std::process::Command::new("curl").arg("https://example.org"))?;
+    /// child.wait()?;
+    /// println!("{:?}", monitor.snapshot()?.totals);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`Command::spawn`]; or the tree could not be followed.
@@ -223,9 +209,20 @@ impl Monitor {
 
     /// Watches a process too, from what it has moved by now. Adding it again starts it anew.
     ///
+    /// ```no_run
+    /// # use netprocmon::{Children, Monitor, Pid};
+    /// # let mut monitor = Monitor::builder().start()?;
+    /// monitor.add_pid(Pid(586), Children::Ignore)?;
+    /// for one in monitor.traffic(Pid(586))? {
+    ///     println!("{:?}: {:?} sent", one.interface_name, one.counters.bytes_sent);
+    /// }
+    /// monitor.remove_pid(Pid(586));
+    /// # Ok::<(), netprocmon::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`ErrorKind::NoSuchProcess`].
+    /// [`NoSuchProcess`](crate::ErrorKind::NoSuchProcess).
     pub fn add_pid(&mut self, pid: Pid, children: Children) -> Result<(), Error> {
         let facts = process::read(pid).ok_or_else(|| no_such_process(pid))?;
         self.collect();
@@ -276,9 +273,16 @@ impl Monitor {
 
     /// Restricts counting to the interface with this local address, beside those already added.
     ///
+    /// ```no_run
+    /// # let mut monitor = netprocmon::Monitor::builder().start()?;
+    /// monitor.add_address("10.0.0.21".parse().expect("an address"))?;
+    /// println!("listening to {:?}", monitor.listen_interfaces()?);
+    /// # Ok::<(), netprocmon::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`ErrorKind::NoSuchAddress`].
+    /// [`NoSuchAddress`](crate::ErrorKind::NoSuchAddress).
     pub fn add_address(&mut self, address: IpAddr) -> Result<(), Error> {
         let fresh = self.interfaces.with_address(address).next().is_some();
         if !fresh {
@@ -337,7 +341,7 @@ impl Monitor {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NoSuchProcess`] for a pid that is neither watched nor a process.
+    /// [`NoSuchProcess`](crate::ErrorKind::NoSuchProcess) for a pid that is neither watched nor a process.
     pub fn traffic(&mut self, pid: Pid) -> Result<Vec<Traffic>, Error> {
         self.collect();
         let watched = self.watched.get(&pid);
@@ -369,7 +373,7 @@ impl Monitor {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NoSuchProcess`].
+    /// [`NoSuchProcess`](crate::ErrorKind::NoSuchProcess).
     pub fn ports_of_pid(&self, pid: Pid) -> Result<Vec<u16>, Error> {
         ports::of_pid(pid)
     }
@@ -384,7 +388,16 @@ impl Monitor {
         Ok(ports::all())
     }
 
-    /// The process that owns a local port.
+    /// The process that owns a local port: the listener or bound socket before a connection, and of
+    /// several processes that share it the one with the lowest pid.
+    ///
+    /// ```no_run
+    /// # let monitor = netprocmon::Monitor::builder().start()?;
+    /// if let Some(pid) = monitor.pid_of_port(netprocmon::Protocol::TCP, 443)? {
+    ///     println!("{pid} has the ports {:?}", monitor.ports_of_pid(pid)?);
+    /// }
+    /// # Ok::<(), netprocmon::Error>(())
+    /// ```
     pub fn pid_of_port(&self, protocol: Protocol, port: u16) -> Result<Option<Pid>, Error> {
         Ok(ports::owner(protocol, port))
     }

@@ -6,6 +6,7 @@ use netprocmon_host::socket::{self, Socket};
 use netprocmon_model::{ConnectionState, Pid, Protocol};
 
 use crate::Error;
+use crate::error::no_such_process;
 
 /// The local ports in use by sockets that satisfy `taken`, in every namespace that can be entered.
 fn ports_where(taken: impl Fn(&Socket) -> bool) -> Vec<u16> {
@@ -22,7 +23,7 @@ fn ports_where(taken: impl Fn(&Socket) -> bool) -> Vec<u16> {
 
 pub(crate) fn of_pid(pid: Pid) -> Result<Vec<u16>, Error> {
     if !netprocmon_host::process::exists(pid) {
-        return Err(super::monitor::no_such_process(pid));
+        return Err(no_such_process(pid));
     }
     let inodes: HashSet<u64> = socket::inodes_of(pid).into_iter().collect();
     Ok(ports_where(|socket| inodes.contains(&socket.inode)))
