@@ -54,6 +54,8 @@ static __always_inline __u32 connection_allocate(void)
 	if (!st || st->next_connection >= max_connections)
 		return 0;
 	at = __sync_fetch_and_add(&st->next_connection, 1);
+	if (!at) /* before user space has said that row 0 is nobody's */
+		at = __sync_fetch_and_add(&st->next_connection, 1);
 	return at < max_connections ? at : 0;
 }
 

@@ -20,6 +20,7 @@
 #define IPPROTO_UDP 17
 #define IPPROTO_ICMPV6 58
 #define IPPROTO_RAW 255
+#define IPPROTO_MPTCP 262
 #define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
 #define MSG_PEEK 0x2
 #define MSG_ERRQUEUE 0x2000
@@ -58,12 +59,19 @@ struct socket {
 	struct file *file;
 } CO_RE;
 
+typedef struct {
+	int counter;
+} atomic_t;
+
 struct sock {
 	struct sock_common __sk_common;
 	__u16 sk_protocol;
 	__u16 sk_type;
 	socket_lock_t sk_lock;
 	struct socket *sk_socket;
+	struct {
+		atomic_t rmem_alloc; /* sk_rmem_alloc: what waits to be read */
+	} sk_backlog;
 } CO_RE;
 
 struct inet_sock {
@@ -114,10 +122,6 @@ struct mm_struct {
 struct nsproxy {
 	struct net *net_ns;
 } CO_RE;
-
-typedef struct {
-	int counter;
-} atomic_t;
 
 struct signal_struct {
 	atomic_t live;

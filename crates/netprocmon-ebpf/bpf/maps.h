@@ -12,6 +12,7 @@ const volatile __u32 max_slots = 0;
 const volatile __u32 max_connections = 0;
 const volatile bool track_connections = false;
 const volatile bool has_netns_cookie = false;	   /* bpf_get_netns_cookie in cgroup_skb: 6.15 */
+const volatile bool has_multipath = false;	   /* bpf_skc_to_mptcp_sock: 5.19, with CONFIG_MPTCP */
 const volatile bool retransmit_tells_error = false; /* third argument of the tracepoint */
 
 /* Kept back for unattributed rows when processes have taken all the rest. */
@@ -37,6 +38,8 @@ struct socket_state {
 	__u64 tcp_read; /* of the stream, by whoever read */
 	__u64 connection; /* index below, generation above; 0: none */
 	__u64 peer; /* the row of the remote that an unconnected socket sent to last */
+	__u64 early_tx_payload; /* in `slot`, before a packet has told the interface */
+	__u64 early_rx_payload;
 };
 
 enum {
@@ -45,6 +48,7 @@ enum {
 	SOCKET_KERNEL = 4,	/* the kernel's own: no process context to trust */
 	SOCKET_OUTGOING = 8,
 	SOCKET_INCOMING = 16,
+	SOCKET_SUBFLOW = 32,	/* of multipath TCP: counted in the whole connection's state */
 };
 
 struct {

@@ -85,8 +85,8 @@ static __always_inline bool sent_by_current(struct bpf_sock *sk, struct socket_s
 SEC("cgroup_skb/egress")
 int egress(struct __sk_buff *skb)
 {
+	struct socket_state *socket, *own;
 	struct bpf_sock *sk = skb->sk;
-	struct socket_state *socket;
 	struct counters *counters;
 	struct packet packet;
 
@@ -95,14 +95,17 @@ int egress(struct __sk_buff *skb)
 	sk = bpf_sk_fullsock(sk);
 	if (!sk)
 		return 1;
-	socket = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	own = socket = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!socket) {
 		count_stateless(skb, true);
 		return 1;
 	}
 	packet = measure(skb, sk->protocol);
-	if (!(socket->flags & SOCKET_KNOWN))
-		meet(skb, socket, false);
+	if ((socket->flags & (SOCKET_KNOWN | SOCKET_SUBFLOW)) != SOCKET_KNOWN) {
+		socket = meet(skb, own, false);
+		if (!socket)
+			return 1;
+	}
 	if (sent_by_current(sk, socket, &packet)) {
 		struct task_struct *task = bpf_get_current_task_btf();
 
@@ -116,13 +119,20 @@ int egress(struct __sk_buff *skb)
 	if (!counters)
 		return 1;
 	count_tx(counters, &packet);
-	socket->last_bytes = packet.wire;
-	socket->last_packets = packet.packets;
+	own->last_bytes = packet.wire;
+	own->last_packets = packet.packets;
 	if (socket->flags & SOCKET_PROVISIONAL) {
 		add(socket->pending_tx_bytes, packet.wire);
 		add(socket->pending_tx_packets, packet.packets);
 	}
 	count_connection(skb, socket, &packet, true);
+	/* For retransmissions, which only tell the subflow. */
+	if (own->flags & SOCKET_SUBFLOW) {
+		own->slot = socket->slot;
+		own->ifindex = socket->ifindex;
+		own->ip_version = socket->ip_version;
+		own->connection = socket->connection;
+	}
 	return 1;
 }
 
@@ -145,14 +155,20 @@ int ingress(struct __sk_buff *skb)
 		return 1;
 	}
 	packet = measure(skb, sk->protocol);
-	if (!(socket->flags & SOCKET_KNOWN))
-		meet(skb, socket, true);
+	if ((socket->flags & (SOCKET_KNOWN | SOCKET_SUBFLOW)) != SOCKET_KNOWN) {
+		socket = meet(skb, socket, true);
+		if (!socket)
+			return 1;
+	}
 	counters = counters_for(socket, packet.ifindex, packet.version);
 	if (!counters)
 		return 1;
 	count_rx(counters, &packet);
-	add(socket->pending_rx_bytes, packet.wire);
-	add(socket->pending_rx_packets, packet.packets);
+	/* Nobody will read a bare acknowledgement: it is the present owner's. */
+	if (packet.len > packet.header || socket->flags & SOCKET_PROVISIONAL) {
+		add(socket->pending_rx_bytes, packet.wire);
+		add(socket->pending_rx_packets, packet.packets);
+	}
 	count_connection(skb, socket, &packet, false);
 	return 1;
 }
@@ -172,7 +188,7 @@ int sock_create(struct bpf_sock *sk)
 		return 1;
 	}
 	socket->flags = SOCKET_KNOWN | SOCKET_PROVISIONAL;
-	socket->protocol = sk->protocol;
+	socket->protocol = protocol_of(sk->protocol);
 	socket->netns = netns;
 	claim(socket, task, CLAIM_HOLD);
 	return 1;
@@ -235,20 +251,34 @@ static __always_inline void count_payload(struct socket_state *socket, __u64 sen
 		add(counters->tx_payload, sent);
 	if (received)
 		add(counters->rx_payload, received);
+	if (!socket->ifindex) {
+		add(socket->early_tx_payload, sent);
+		add(socket->early_rx_payload, received);
+	}
 	count_connection_payload(socket, sent, received);
+}
+
+/* An empty datagram is moved all the same; an empty read of a stream is its end. */
+static __always_inline bool moved_nothing(struct sock *sk, int ret)
+{
+	return ret < 0 || (!ret && sk->sk_type == SOCK_STREAM);
 }
 
 /*
  * Headers that a call moved together with its payload: raw(7) hands up the IPv4 header with each
- * packet, and an IPPROTO_RAW socket writes it.
+ * packet, and a sender may write the IP header itself (IP_HDRINCL, IPV6_HDRINCL, IPPROTO_RAW):
+ * then the packet that went out in this call is as long as what was handed in.
  */
-static __always_inline int without_header(struct sock *sk, int moved, bool received)
+static __always_inline int without_header(struct socket_state *socket, struct sock *sk, int moved,
+					  bool received)
 {
-	if (sk->sk_type != SOCK_RAW || sk->__sk_common.skc_family != AF_INET)
+	int header = sk->__sk_common.skc_family == AF_INET ? 20 : 40;
+
+	if (sk->sk_type != SOCK_RAW)
 		return moved;
-	if (!received && sk->sk_protocol != IPPROTO_RAW)
+	if (received ? header == 40 : (int)socket->last_bytes != moved)
 		return moved;
-	return moved > 20 ? moved - 20 : 0;
+	return moved > header ? moved - header : 0;
 }
 
 /* 6.3. After each call that sent; the packets that it sent are counted already. */
@@ -257,13 +287,13 @@ int BPF_PROG(sock_send_length, struct sock *sk, int ret, int flags)
 {
 	struct socket_state *socket;
 
-	if (ret <= 0)
+	if (moved_nothing(sk, ret))
 		return 0;
 	socket = state_of(sk);
 	if (!socket)
 		return 0;
 	claim(socket, bpf_get_current_task_btf(), CLAIM_SEND);
-	count_payload(socket, without_header(sk, ret, false), 0);
+	count_payload(socket, without_header(socket, sk, ret, false), 0);
 	return 0;
 }
 
@@ -297,14 +327,20 @@ int BPF_PROG(sock_recv_length, struct sock *sk, int ret, int flags)
 {
 	struct socket_state *socket;
 
-	if (ret <= 0 || flags & (MSG_PEEK | MSG_ERRQUEUE))
+	if (moved_nothing(sk, ret) || flags & (MSG_PEEK | MSG_ERRQUEUE))
 		return 0;
 	socket = state_of(sk);
 	if (!socket)
 		return 0;
 	claim(socket, bpf_get_current_task_btf(), CLAIM_RECV);
-	if (!stream_of(sk))
-		count_payload(socket, 0, without_header(sk, ret, true));
+	if (stream_of(sk))
+		return 0;
+	ret = without_header(socket, sk, ret, true);
+	count_payload(socket, 0, ret);
+	if (sk->sk_type == SOCK_STREAM)
+		read_all(socket);
+	else
+		read_datagram(socket, sk, ret);
 	return 0;
 }
 
@@ -314,6 +350,7 @@ int BPF_PROG(tcp_rcv_space_adjust, struct sock *sk)
 {
 	struct tcp_sock *tcp = stream_of(sk);
 	struct socket_state *socket = tcp ? state_of(sk) : 0;
+	__u32 waiting;
 	__u64 read;
 
 	if (!socket)
@@ -325,6 +362,11 @@ int BPF_PROG(tcp_rcv_space_adjust, struct sock *sk)
 	if (sk->sk_lock.owned)
 		claim(socket, bpf_get_current_task_btf(), CLAIM_RECV);
 	count_payload(socket, 0, read - socket->tcp_read);
+	waiting = tcp->rcv_nxt - tcp->copied_seq;
+	if (waiting)
+		read_some(socket, read - socket->tcp_read, waiting);
+	else
+		read_all(socket);
 	socket->tcp_read = read;
 	return 0;
 }
@@ -477,12 +519,12 @@ int prime(struct bpf_iter__task_file *ctx)
 		return 0; /* the first holder, or somebody who has moved bytes since */
 	start = task->group_leader->start_boottime;
 	socket->netns = sk->__sk_common.skc_net.net->ns.inum;
-	socket->protocol = sk->sk_protocol;
+	socket->protocol = protocol_of(sk->sk_protocol);
 	socket->flags = SOCKET_KNOWN | SOCKET_PROVISIONAL;
 	tcp = stream_of(sk);
 	if (tcp)
 		socket->tcp_read = read_of_stream(tcp); /* what was read before is not ours */
 	remember(task, start, task->tgid, false);
-	hand_over(socket, start, task->tgid, true);
+	hand_over(socket, start, task->tgid);
 	return 0;
 }

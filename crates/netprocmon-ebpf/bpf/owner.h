@@ -17,34 +17,19 @@ enum claim {
 	CLAIM_RECV,
 };
 
-/* Carries `amount` of one counter from one slot to the other; wraps, and the sum is right. */
-#define carry(from, to, field, amount)         \
-	do {                                   \
-		add((from)->field, -(amount)); \
-		add((to)->field, (amount));    \
-	} while (0)
-
-static __always_inline __u64 take(__u64 *pending)
+/* Gives the socket to a new owner, with what is pending on it; what is not read stays pending. */
+static __noinline int hand_over(struct socket_state *socket, __u64 start, __u32 tgid)
 {
-	return *pending ? __sync_lock_test_and_set(pending, 0) : 0;
-}
-
-/* Gives the socket to a new owner, with what is pending on it. */
-static __noinline int hand_over(struct socket_state *socket, __u64 start, __u32 tgid, bool all)
-{
-	__u64 old = socket->slot, rx_bytes = 0, rx_packets = 0, tx_bytes = 0, tx_packets = 0;
+	__u64 old = socket->slot, rx_bytes, rx_packets, tx_bytes, tx_packets;
 	struct counters *from, *to;
 	__u64 slot;
 
-	if (all || socket->flags & SOCKET_PROVISIONAL) {
-		tx_bytes = take(&socket->pending_tx_bytes);
-		tx_packets = take(&socket->pending_tx_packets);
-		all = true;
-	}
-	if (all) {
-		rx_bytes = take(&socket->pending_rx_bytes);
-		rx_packets = take(&socket->pending_rx_packets);
-	}
+	tx_bytes = take(&socket->pending_tx_bytes);
+	tx_packets = take(&socket->pending_tx_packets);
+	rx_bytes = take(&socket->pending_rx_bytes);
+	rx_packets = take(&socket->pending_rx_packets);
+	socket->early_tx_payload = 0;
+	socket->early_rx_payload = 0;
 	socket->owner_start = start;
 	socket->owner_tgid = tgid;
 	if (!old)
@@ -60,6 +45,12 @@ static __noinline int hand_over(struct socket_state *socket, __u64 start, __u32 
 	carry(from, to, rx_packets, rx_packets);
 	carry(from, to, tx_bytes, tx_bytes);
 	carry(from, to, tx_packets, tx_packets);
+	add(socket->pending_rx_bytes, rx_bytes);
+	add(socket->pending_rx_packets, rx_packets);
+	if (socket->flags & SOCKET_PROVISIONAL) {
+		add(socket->pending_tx_bytes, tx_bytes);
+		add(socket->pending_tx_packets, tx_packets);
+	}
 	return 0;
 }
 
@@ -81,15 +72,52 @@ static __always_inline void claim(struct socket_state *socket, struct task_struc
 		    !(socket->flags & SOCKET_PROVISIONAL))
 			return; /* somebody moves bytes on it already */
 		remember(task, start, tgid, true);
-		hand_over(socket, start, tgid, kind == CLAIM_RECV || !socket->owner_tgid);
+		hand_over(socket, start, tgid);
 	}
-	if (kind == CLAIM_HOLD)
+	if (kind == CLAIM_HOLD || !(socket->flags & SOCKET_PROVISIONAL))
 		return;
 	socket->flags &= ~SOCKET_PROVISIONAL;
-	if (kind == CLAIM_RECV) {
-		socket->pending_rx_bytes = 0;
-		socket->pending_rx_packets = 0;
+	socket->pending_tx_bytes = 0;
+	socket->pending_tx_packets = 0;
+}
+
+/* Everything that has come in has been read. */
+static __always_inline void read_all(struct socket_state *socket)
+{
+	socket->pending_rx_bytes = 0;
+	socket->pending_rx_packets = 0;
+}
+
+/*
+ * A reader has taken `taken` bytes of a stream, in which `waiting` are left for whoever comes
+ * next: what is pending shrinks in proportion.
+ */
+static __always_inline void read_some(struct socket_state *socket, __u32 taken, __u32 waiting)
+{
+	__u64 left = ((__u64)waiting << 16) / ((__u64)taken + waiting + 1);
+
+	socket->pending_rx_bytes = (socket->pending_rx_bytes * left) >> 16;
+	socket->pending_rx_packets = (socket->pending_rx_packets * left) >> 16;
+}
+
+/*
+ * A reader has taken one datagram of `length` bytes; others may wait for other readers. What was
+ * dropped, cut off or merged makes the count drift: an empty queue sets it right.
+ */
+static __always_inline void read_datagram(struct socket_state *socket, struct sock *sk, __u32 length)
+{
+	__u64 packets = socket->pending_rx_packets, bytes = socket->pending_rx_bytes;
+
+	length += socket->ip_version == 4 ? 20 : 40;
+	if (socket->protocol == IPPROTO_UDP)
+		length += 8;
+	if (packets <= 1 || bytes <= length ||
+	    (packets > 64 && !sk->sk_backlog.rmem_alloc.counter)) {
+		read_all(socket);
+		return;
 	}
+	add(socket->pending_rx_bytes, -(__u64)length);
+	add(socket->pending_rx_packets, -1ULL);
 }
 
 /* The row of a namespace in `namespaces`; asks user space to look at one that is new. */

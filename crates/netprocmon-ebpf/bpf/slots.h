@@ -34,6 +34,8 @@ static __always_inline __u32 slot_allocate(__u32 limit)
 	if (!st || st->next_slot >= limit)
 		return 0;
 	slot = __sync_fetch_and_add(&st->next_slot, 1);
+	if (!slot) /* before user space has said that slot 0 is not handed out */
+		slot = __sync_fetch_and_add(&st->next_slot, 1);
 	return slot < limit ? slot : 0;
 }
 
@@ -103,6 +105,47 @@ static __always_inline void use_slot(struct socket_state *socket, __u64 slot, __
 	socket->slot = slot;
 }
 
+/* Carries `amount` of one counter from one slot to the other; wraps, and the sum is right. */
+#define carry(from, to, field, amount)         \
+	do {                                   \
+		add((from)->field, -(amount)); \
+		add((to)->field, (amount));    \
+	} while (0)
+
+static __always_inline __u64 take(__u64 *pending)
+{
+	__u64 taken = *pending ? __sync_lock_test_and_set(pending, 0) : 0;
+
+	/* Two readers that took the same packet off it at once have left less than nothing. */
+	return taken >> 63 ? 0 : taken;
+}
+
+/*
+ * The socket goes over to another interface or IP version. Payload that a call had moved before
+ * there was any packet (a corked datagram) stands under no interface, and goes along.
+ */
+static __noinline struct counters *change_slot(struct socket_state *socket, __u32 ifindex,
+					       __u32 version)
+{
+	__u64 old = socket->slot, slot = slot_of_socket(socket, ifindex, version);
+	bool early = old && !socket->ifindex;
+	struct counters *from, *to;
+
+	use_slot(socket, slot, ifindex, version);
+	to = slot_counters_of((__u32)slot);
+	if (!early || !to)
+		return to;
+	from = slot_counters_of((__u32)old);
+	if (from && from != to && from->generation == (__u32)(old >> 32)) {
+		__u64 sent = take(&socket->early_tx_payload);
+		__u64 received = take(&socket->early_rx_payload);
+
+		carry(from, to, tx_payload, sent);
+		carry(from, to, rx_payload, received);
+	}
+	return to;
+}
+
 /* The counters for a packet of this socket. */
 static __always_inline struct counters *counters_for(struct socket_state *socket, __u32 ifindex,
 						     __u32 version)
@@ -115,9 +158,7 @@ static __always_inline struct counters *counters_for(struct socket_state *socket
 		if (counters && counters->generation == (__u32)(slot >> 32))
 			return counters;
 	}
-	slot = slot_of_socket(socket, ifindex, version);
-	use_slot(socket, slot, ifindex, version);
-	return slot_counters_of((__u32)slot);
+	return change_slot(socket, ifindex, version);
 }
 
 #endif

@@ -6,6 +6,23 @@
 #ifndef NETPROCMON_SOCKET_H
 #define NETPROCMON_SOCKET_H
 
+/* What a user calls it: the kernel has a number of its own for multipath TCP. */
+static __always_inline __u8 protocol_of(__u32 protocol)
+{
+	return protocol == IPPROTO_MPTCP ? IPPROTO_TCP : protocol;
+}
+
+/*
+ * Multipath TCP: packets belong to subflows, calls to the connection as a whole. Its state is
+ * that of the whole; a subflow remembers only the owner, for the time that it outlives the whole.
+ */
+static __always_inline struct socket_state *whole_of(void *sk, __u64 flags)
+{
+	struct mptcp_sock *whole = has_multipath ? bpf_skc_to_mptcp_sock(sk) : 0;
+
+	return whole ? bpf_sk_storage_get(&sockets, whole, 0, flags) : 0;
+}
+
 /* What came in by a listener belongs, provisionally, to whoever owns the listener. */
 static __always_inline void inherit_from_listener(struct __sk_buff *skb,
 						  struct socket_state *socket)
@@ -37,7 +54,9 @@ static __always_inline void inherit_from_listener(struct __sk_buff *skb,
 	if (!listener)
 		return;
 	if (listener->state == TCP_LISTEN) {
-		listening = bpf_sk_storage_get(&sockets, listener, 0, 0);
+		listening = whole_of(listener, 0);
+		if (!listening)
+			listening = bpf_sk_storage_get(&sockets, listener, 0, 0);
 		if (listening && listening->owner_tgid) {
 			socket->owner_start = listening->owner_start;
 			socket->owner_tgid = listening->owner_tgid;
@@ -48,17 +67,12 @@ static __always_inline void inherit_from_listener(struct __sk_buff *skb,
 }
 
 /* First sight of a socket on the packet path. */
-static __noinline int meet(struct __sk_buff *skb, struct socket_state *socket, bool ingress)
+static __always_inline int introduce(struct __sk_buff *skb, struct bpf_sock *sk,
+				     struct socket_state *socket, bool ingress)
 {
-	struct bpf_sock *sk = skb->sk;
 	struct state *st = the_state();
 	struct tcp_sock *tcp;
 
-	if (!sk)
-		return 0;
-	sk = bpf_sk_fullsock(sk);
-	if (!sk)
-		return 0;
 	socket->protocol = sk->protocol;
 	socket->flags |= SOCKET_KNOWN;
 	tcp = sk->protocol == IPPROTO_TCP && sk->type == SOCK_STREAM ? bpf_skc_to_tcp_sock(sk) : 0;
@@ -67,7 +81,7 @@ static __noinline int meet(struct __sk_buff *skb, struct socket_state *socket, b
 		struct socket *file_end = base->sk_socket;
 
 		socket->netns = base->__sk_common.skc_net.net->ns.inum;
-		if (file_end && !file_end->file) {
+		if (!(socket->flags & SOCKET_SUBFLOW) && file_end && !file_end->file) {
 			socket->flags |= SOCKET_KERNEL;
 			socket->reason = REASON_KERNEL;
 			return 0;
@@ -98,6 +112,39 @@ static __noinline int meet(struct __sk_buff *skb, struct socket_state *socket, b
 		socket->reason = REASON_BEFORE_START;
 	}
 	return 0;
+}
+
+/* The state that a packet is counted in, for every socket that is not known, or not the whole. */
+static __noinline struct socket_state *meet(struct __sk_buff *skb, struct socket_state *own,
+					    bool ingress)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct socket_state *whole;
+
+	if (!sk)
+		return own;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk)
+		return own;
+	whole = sk->protocol == IPPROTO_TCP ? whole_of(sk, BPF_SK_STORAGE_GET_F_CREATE) : 0;
+	if (whole) {
+		if (!(whole->flags & SOCKET_KNOWN)) {
+			/* It has no file yet, like its subflows, and is not the kernel's for that. */
+			whole->flags |= SOCKET_SUBFLOW;
+			introduce(skb, sk, whole, ingress);
+			whole->flags &= ~SOCKET_SUBFLOW;
+		}
+		own->flags |= SOCKET_KNOWN | SOCKET_SUBFLOW;
+		own->protocol = IPPROTO_TCP;
+		own->netns = whole->netns;
+		own->owner_start = whole->owner_start;
+		own->owner_tgid = whole->owner_tgid;
+		own->reason = whole->reason;
+		return whole;
+	}
+	if (!(own->flags & SOCKET_KNOWN))
+		introduce(skb, sk, own, ingress);
+	return own;
 }
 
 /* The kernel's ICMP sockets answer echoes, and tell of ports that nobody listens on. */

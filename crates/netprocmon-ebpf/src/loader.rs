@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use aya::programs::{
     BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, CgroupSockAddr,
@@ -36,8 +37,27 @@ pub(crate) struct Attached {
 struct Variant {
     /// `bpf_get_netns_cookie` in `cgroup_skb` (6.15).
     netns_cookie: bool,
+    /// `bpf_skc_to_mptcp_sock` (5.19), on a kernel that has multipath TCP.
+    multipath: bool,
     /// The third argument of `tcp_retransmit_skb` (6.18).
     retransmit_error: bool,
+}
+
+impl Variant {
+    /// What to try when the kernel refuses the programs that see packets: without either, then
+    /// without both.
+    fn with_less_in_packets(self) -> Self {
+        let (netns_cookie, multipath) = match (self.netns_cookie, self.multipath) {
+            (true, true) => (false, true),
+            (false, true) => (true, false),
+            (_, false) => (false, false),
+        };
+        Self {
+            netns_cookie,
+            multipath,
+            retransmit_error: true, // it may have been refused for the other's sake
+        }
+    }
 }
 
 /// Loads and attaches everything but the iterator, which [`prime`] runs.
@@ -50,6 +70,8 @@ pub(crate) fn attach(sizes: Sizes, with_connections: bool) -> Result<Attached, E
     let (cgroup_root, hidden_root) = open_cgroup_root()?;
     let mut variant = Variant {
         netns_cookie: true,
+        // A kernel built without it refuses the helper; do not even ask.
+        multipath: Path::new("/proc/sys/net/mptcp").exists(),
         retransmit_error: true,
     };
     loop {
@@ -63,12 +85,8 @@ pub(crate) fn attach(sizes: Sizes, with_connections: bool) -> Result<Attached, E
             match place(&mut ebpf, hook, &btf, cgroup_root.as_fd()) {
                 Ok(()) => {}
                 Err(error) => match hook.program {
-                    // The egress and ingress programs share the look at the cookie.
-                    "ingress" | "egress" if variant.netns_cookie => {
-                        other = Some(Variant {
-                            netns_cookie: false,
-                            ..variant
-                        });
+                    "ingress" | "egress" if variant.netns_cookie || variant.multipath => {
+                        other = Some(variant.with_less_in_packets());
                     }
                     "tcp_retransmit_skb" if variant.retransmit_error => {
                         other = Some(Variant {
@@ -130,6 +148,7 @@ fn load_object(
         .override_global("max_connections", &connections, true)
         .override_global("track_connections", &u8::from(with_connections), true)
         .override_global("has_netns_cookie", &u8::from(variant.netns_cookie), true)
+        .override_global("has_multipath", &u8::from(variant.multipath), true)
         .override_global(
             "retransmit_tells_error",
             &u8::from(variant.retransmit_error),
