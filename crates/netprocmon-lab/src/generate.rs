@@ -17,6 +17,8 @@ mod frames;
 mod icmp;
 mod process;
 mod sink;
+mod socket;
+pub mod stream;
 mod swarm;
 mod tcp;
 mod tunnel;
@@ -40,6 +42,10 @@ pub enum Generator {
     IcmpServer(icmp::Server),
     /// Sends ICMP echo requests and waits for each reply.
     IcmpClient(icmp::Client),
+    /// Accepts one TCP connection and uses it in any of many ways.
+    StreamServer(stream::Server),
+    /// Opens one TCP connection and uses it in any of many ways.
+    StreamClient(stream::Client),
     /// Only receives datagrams, of a multicast group too.
     UdpSink(sink::Sink),
     /// Only sends datagrams, to a multicast group too.
@@ -121,6 +127,8 @@ impl Generator {
             Self::UdpClient(client) => client.run(),
             Self::IcmpServer(server) => server.run(),
             Self::IcmpClient(client) => client.run(),
+            Self::StreamServer(server) => server.run(),
+            Self::StreamClient(client) => client.run(),
             Self::UdpSink(sink) => sink.run(),
             Self::UdpSpray(spray) => spray.run(),
             Self::Frames(frames) => frames.run(),

@@ -11,6 +11,7 @@ mod icmp;
 mod lifetime;
 mod loopback;
 mod loss;
+mod stream;
 mod tcp;
 mod udp;
 
@@ -26,6 +27,7 @@ pub fn all() -> Vec<Scenario> {
         device::ROWS,
         loss::ROWS,
         blind::ROWS,
+        stream::ROWS,
     ]
     .concat()
 }
