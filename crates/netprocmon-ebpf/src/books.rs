@@ -114,7 +114,7 @@ impl Books {
     /// Goes on taking slots back. `ended` says of a process whether it has.
     pub(crate) fn reuse(&mut self, ended: impl Fn(ProcessKey) -> bool) {
         self.free_the_leaving();
-        let pressed = self.slots.len() * 4 > self.sizes.slots as usize * 3;
+        let pressed = self.slots.len() * 4 > self.sizes.for_processes() as usize * 3;
         let quiet = if pressed {
             QUIET_UNDER_PRESSURE
         } else {

@@ -29,6 +29,13 @@ pub(crate) struct Sizes {
 const MAX_STRIPE_SHIFT: u32 = 3;
 const RESERVED_SLOTS: u32 = 256; // as in maps.h
 
+impl Sizes {
+    /// The slots that processes can have; the others are for what nobody owns.
+    pub(crate) fn for_processes(self) -> u32 {
+        self.slots.saturating_sub(RESERVED_SLOTS + 1)
+    }
+}
+
 impl Capacity {
     /// `memory_mib` is the host's memory, `cpus` its possible processors.
     pub(crate) fn sizes(self, memory_mib: u64, cpus: u32, with_connections: bool) -> Sizes {

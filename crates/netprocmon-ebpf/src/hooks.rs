@@ -4,7 +4,7 @@
 //! kernel's answer decides, never its version number. A `Must` that is refused ends the start, any
 //! other is a degradation.
 
-use netprocmon_model::Degradation;
+use netprocmon_model::{Counters, Degradation, Delta};
 
 /// Where a program is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,16 @@ pub(crate) struct Hook {
     pub(crate) without: Without,
     /// Wanted only when connections were asked for.
     pub(crate) for_connections: bool,
+    /// What is then not known, and must not be shown as 0.
+    pub(crate) unknown: Option<Unknown>,
+}
+
+/// Numbers that hang on one hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unknown {
+    PayloadSent,
+    PayloadRecv,
+    Retransmitted,
 }
 
 const fn hook(program: &'static str, place: Place, without: Without) -> Hook {
@@ -45,6 +55,15 @@ const fn hook(program: &'static str, place: Place, without: Without) -> Hook {
         place,
         without,
         for_connections: false,
+        unknown: None,
+    }
+}
+
+/// A hook that a number hangs on.
+const fn tells(unknown: Unknown, hook: Hook) -> Hook {
+    Hook {
+        unknown: Some(unknown),
+        ..hook
     }
 }
 
@@ -87,30 +106,45 @@ pub(crate) const HOOKS: &[Hook] = &[
         Place::CgroupSockAddr,
         Without::Lose("who accepts, until it moves bytes (IPv6)"),
     ),
-    hook(
-        "sock_send_length",
-        Place::Tracepoint,
-        Without::Lose("payload that is sent"),
+    tells(
+        Unknown::PayloadSent,
+        hook(
+            "sock_send_length",
+            Place::Tracepoint,
+            Without::Lose("payload that is sent"),
+        ),
     ),
-    hook(
-        "sock_recv_length",
-        Place::Tracepoint,
-        Without::Lose("payload that is received, but for TCP"),
+    tells(
+        Unknown::PayloadRecv,
+        hook(
+            "sock_recv_length",
+            Place::Tracepoint,
+            Without::Lose("payload that is received, but for TCP"),
+        ),
     ),
-    hook(
-        "tcp_rcv_space_adjust",
-        Place::Tracepoint,
-        Without::Lose("payload that is received over TCP"),
+    tells(
+        Unknown::PayloadRecv,
+        hook(
+            "tcp_rcv_space_adjust",
+            Place::Tracepoint,
+            Without::Lose("payload that is received over TCP"),
+        ),
     ),
-    hook(
-        "tcp_retransmit_skb",
-        Place::Tracepoint,
-        Without::Lose("retransmissions"),
+    tells(
+        Unknown::Retransmitted,
+        hook(
+            "tcp_retransmit_skb",
+            Place::Tracepoint,
+            Without::Lose("retransmissions"),
+        ),
     ),
-    hook(
-        "tcp_retransmit_synack",
-        Place::Tracepoint,
-        Without::Lose("retransmitted SYN-ACKs"),
+    tells(
+        Unknown::Retransmitted,
+        hook(
+            "tcp_retransmit_synack",
+            Place::Tracepoint,
+            Without::Lose("retransmitted SYN-ACKs"),
+        ),
     ),
     Hook {
         for_connections: true,
@@ -136,6 +170,32 @@ pub(crate) const HOOKS: &[Hook] = &[
         Without::Lose("owners of sockets older than the monitor, until they move bytes"),
     ),
 ];
+
+impl Unknown {
+    /// Takes the number out of a change.
+    pub(crate) fn hide_in_delta(self, delta: &mut Delta) {
+        match self {
+            Self::PayloadSent => delta.payload_sent = None,
+            Self::PayloadRecv => delta.payload_recv = None,
+            Self::Retransmitted => {
+                delta.retransmitted_bytes = None;
+                delta.retransmitted_packets = None;
+            }
+        }
+    }
+
+    /// Takes the number out of counters.
+    pub(crate) fn hide_in(self, counters: &mut Counters) {
+        match self {
+            Self::PayloadSent => counters.payload_sent = None,
+            Self::PayloadRecv => counters.payload_recv = None,
+            Self::Retransmitted => {
+                counters.retransmitted_bytes = None;
+                counters.retransmitted_packets = None;
+            }
+        }
+    }
+}
 
 impl Hook {
     /// What the user is told when the kernel refuses this hook.

@@ -19,7 +19,7 @@ use netprocmon_model::Degradation;
 
 use crate::capacity::Sizes;
 use crate::error::{EbpfError, EbpfErrorKind};
-use crate::hooks::{HOOKS, Hook, Place, Without};
+use crate::hooks::{HOOKS, Hook, Place, Unknown, Without};
 
 /// What `cargo xtask bpf` makes of `bpf/netprocmon.bpf.c`.
 pub(crate) static OBJECT: &[u8] =
@@ -30,6 +30,8 @@ pub(crate) struct Attached {
     pub(crate) ebpf: Ebpf,
     pub(crate) cgroup_root: OwnedFd,
     pub(crate) degradations: Vec<Degradation>,
+    /// Numbers that a refused hook would have told.
+    pub(crate) unknown: Vec<Unknown>,
 }
 
 /// What differs between kernels inside a program; found out by loading.
@@ -61,7 +63,12 @@ impl Variant {
 }
 
 /// Loads and attaches everything but the iterator, which [`prime`] runs.
-pub(crate) fn attach(sizes: Sizes, with_connections: bool) -> Result<Attached, EbpfError> {
+/// Hooks named in `refuse` are treated as if the kernel refused them.
+pub(crate) fn attach(
+    sizes: Sizes,
+    with_connections: bool,
+    refuse: &[&str],
+) -> Result<Attached, EbpfError> {
     raise_memlock_limit();
     let btf = Btf::from_sys_fs().map_err(|error| {
         EbpfError::from_source("read the kernel's type information, /sys/kernel/btf/vmlinux", error)
@@ -77,12 +84,18 @@ pub(crate) fn attach(sizes: Sizes, with_connections: bool) -> Result<Attached, E
     loop {
         let mut ebpf = load_object(&btf, sizes, with_connections, variant)?;
         let mut degradations: Vec<_> = hidden_root.clone().into_iter().collect();
+        let mut unknown = Vec::new();
         let mut other = None;
         for hook in HOOKS
             .iter()
             .filter(|hook| with_connections || !hook.for_connections)
         {
-            match place(&mut ebpf, hook, &btf, cgroup_root.as_fd()) {
+            let placed = if refuse.contains(&hook.program) {
+                Err(ProgramError::UnexpectedProgramType)
+            } else {
+                place(&mut ebpf, hook, &btf, cgroup_root.as_fd())
+            };
+            match placed {
                 Ok(()) => {}
                 Err(error) => match hook.program {
                     "ingress" | "egress" if variant.netns_cookie || variant.multipath => {
@@ -94,7 +107,10 @@ pub(crate) fn attach(sizes: Sizes, with_connections: bool) -> Result<Attached, E
                             ..variant
                         });
                     }
-                    _ => degradations.push(refused(hook, error)?),
+                    _ => {
+                        degradations.push(refused(hook, error)?);
+                        unknown.extend(hook.unknown);
+                    }
                 },
             }
             if other.is_some() {
@@ -108,6 +124,7 @@ pub(crate) fn attach(sizes: Sizes, with_connections: bool) -> Result<Attached, E
                     ebpf,
                     cgroup_root,
                     degradations,
+                    unknown,
                 });
             }
         }

@@ -18,6 +18,7 @@ use crate::capacity::Capacity;
 use crate::census::Census;
 use crate::conversations::Conversations;
 use crate::error::EbpfError;
+use crate::hooks::Unknown;
 use crate::loader;
 use crate::mapped::Mapped;
 
@@ -28,6 +29,9 @@ pub struct Options {
     pub connections: bool,
     /// Sizes of the kernel tables.
     pub capacity: Capacity,
+    /// Names of hooks to leave out, as on a kernel that refuses them: for tests.
+    #[doc(hidden)]
+    pub refuse: &'static [&'static str],
 }
 
 /// A followed tree of processes: whatever a member forks belongs to it.
@@ -59,6 +63,7 @@ pub struct EbpfSource {
     events_lost: u64,
     limits: Limits,
     degradations: Vec<Degradation>,
+    unknown: Vec<Unknown>,
     next_tree: u32,
     /// Processes whose facts have changed on this side.
     to_learn: Vec<ProcessKey>,
@@ -84,7 +89,8 @@ impl EbpfSource {
             mut ebpf,
             cgroup_root,
             mut degradations,
-        } = loader::attach(sizes, options.connections)?;
+            unknown,
+        } = loader::attach(sizes, options.connections, options.refuse)?;
         // SAFETY: one element of the layout in bpf/abi.h, all that changes atomic.
         let mut state: Mapped<KernelState> = unsafe { map_array(&ebpf, "global", 1) }?;
         state
@@ -105,6 +111,7 @@ impl EbpfSource {
             events_lost: 0,
             limits: Limits::default(),
             degradations: Vec::new(),
+            unknown,
             next_tree: 1,
             to_learn: Vec::new(),
             state,
@@ -239,14 +246,18 @@ impl EbpfSource {
         let Some(state) = self.state.get(0) else {
             return;
         };
-        let census = &mut self.census;
+        let (census, unknown) = (&mut self.census, &self.unknown);
         let full = state.processes_full.load(Relaxed) != 0;
         self.books.read(state, |key, delta| {
             let owner = match key.owner() {
                 Some(process) => owner(census, process, full, sink),
                 None => Owner::Unattributed(reason(key.reason)),
             };
-            sink(Observation::Traffic(traffic_key(owner, key), *delta));
+            let mut delta = *delta;
+            unknown
+                .iter()
+                .for_each(|number| number.hide_in_delta(&mut delta));
+            sink(Observation::Traffic(traffic_key(owner, key), delta));
         });
     }
 
@@ -268,7 +279,11 @@ impl EbpfSource {
                 Owner::Unattributed(Reason::Exited)
             }
         };
-        conversations.read(state, &census.clock(), owner, |reading| {
+        let unknown = &self.unknown;
+        conversations.read(state, &census.clock(), owner, |mut reading| {
+            unknown
+                .iter()
+                .for_each(|number| number.hide_in(&mut reading.counters));
             sink(Observation::Connection(Box::new(reading)));
         });
         conversations.reuse();

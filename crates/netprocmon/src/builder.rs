@@ -24,6 +24,7 @@ pub struct MonitorBuilder {
     pub(crate) connections: bool,
     pub(crate) retention: Retention,
     pub(crate) capacity: Capacity,
+    pub(crate) refuse: &'static [&'static str],
 }
 
 impl MonitorBuilder {
@@ -38,6 +39,7 @@ impl MonitorBuilder {
             connections: false,
             retention: Retention::ShowOnce,
             capacity: Capacity::default(),
+            refuse: &[],
         }
     }
 
@@ -102,6 +104,14 @@ impl MonitorBuilder {
     #[must_use]
     pub fn capacity(mut self, capacity: Capacity) -> Self {
         self.capacity = capacity;
+        self
+    }
+
+    /// Leaves out these hooks, as a kernel does that refuses them: for tests of what is said then.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn refuse(mut self, hooks: &'static [&'static str]) -> Self {
+        self.refuse = hooks;
         self
     }
 

@@ -47,17 +47,30 @@ impl Interfaces {
     }
 
     /// A namespace that is new, and a process that lives in it: what it has counted is ours.
+    ///
+    /// The number may be that of one that is gone: the kernel gives numbers again.
     pub(crate) fn meet(&mut self, netns: NetnsId, member: Pid) {
-        if self.ways.contains_key(&netns) {
-            return;
+        let before = self.ways.get(&netns);
+        if before.is_some_and(|way| netns::leads_to(way)) {
+            return; // met at the start
         }
+        self.known.retain(|id, _| id.netns != netns);
         self.lost.remove(&netns);
         let way = Netns {
             id: netns,
             path: format!("/proc/{member}/ns/net").into(),
         };
         self.ways.insert(netns, way);
-        self.survey(netns);
+        self.survey_all(); // the others too: a veth's peer says how it counts
+        if self.known.keys().any(|id| id.netns == netns) {
+            return;
+        }
+        // The member is gone already; somebody else may live there.
+        self.ways.remove(&netns);
+        if let Some(way) = netns::all().into_iter().find(|way| way.id == netns) {
+            self.ways.insert(netns, way);
+            self.survey_all();
+        }
     }
 
     /// Looks at every namespace again, for addresses that have changed.
@@ -131,7 +144,24 @@ impl Interfaces {
         for netns in gone {
             self.ways.remove(&netns);
         }
+        let read: BTreeSet<_> = readings.iter().map(|reading| reading.id).collect();
+        readings.extend(
+            wanted
+                .difference(&read)
+                .filter_map(|id| self.remembered(*id)),
+        );
         readings
+    }
+
+    /// What is still known of an interface that is gone: its name, not its counters.
+    fn remembered(&self, id: InterfaceId) -> Option<InterfaceReading> {
+        self.known.get(&id).map(|known| InterfaceReading {
+            id,
+            name: Arc::clone(&known.name),
+            device: None,
+            link_header: known.counting.link_header,
+            basis: known.counting.basis,
+        })
     }
 
     /// The ways into these namespaces; one that has closed is looked for once more.
@@ -153,13 +183,6 @@ impl Interfaces {
             .filter_map(|id| self.ways.get(id))
             .cloned()
             .collect()
-    }
-
-    /// Looks at a namespace whole, if there is a way into it.
-    fn survey(&mut self, netns: NetnsId) {
-        if self.ways.contains_key(&netns) {
-            self.survey_all(); // the others too: a veth's peer says how it counts
-        }
     }
 
     /// Interfaces that were not there before count from 0.

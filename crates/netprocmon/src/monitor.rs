@@ -84,6 +84,7 @@ impl Monitor {
         let options = Options {
             connections: asked.connections,
             capacity: asked.capacity,
+            refuse: asked.refuse,
         };
         let source = EbpfSource::start(options)?;
         let ticker = Ticker::new(asked.interval, source.as_fd())

@@ -358,3 +358,29 @@ fn two_monitors_share_nothing_and_leave_no_descriptor() {
     }
     assert_eq!(open(), before);
 }
+
+#[test]
+#[ignore = "needs root: cargo xtask test runs it"]
+fn a_refused_hook_is_said_and_its_numbers_are_unknown_not_zero() {
+    let _alone = alone();
+    let builder = Monitor::builder().refuse(&["sock_send_length", "tcp_retransmit_skb"]);
+    let mut monitor = start(builder);
+    exchange(5000);
+    let snapshot = monitor.snapshot().unwrap();
+    let counters = &snapshot.process(here()).unwrap().counters;
+    assert!(counters.bytes_sent.is_some_and(|bytes| bytes > 5000)); // with headers
+    assert_eq!(
+        (counters.payload_sent, counters.payload_recv),
+        (None, Some(5000))
+    );
+    assert_eq!(counters.retransmitted_packets, None);
+    assert_eq!(snapshot.totals.payload_sent, None);
+    let said: Vec<_> = snapshot.degradations.iter().map(|one| &*one.code).collect();
+    assert_eq!(said, ["hook_unavailable"; 2]);
+    let fatal = Monitor::builder()
+        .refuse(&["egress"])
+        .start()
+        .err()
+        .unwrap();
+    assert_eq!(fatal.kind(), ErrorKind::Unsupported);
+}
