@@ -177,7 +177,16 @@ static __always_inline void count_connection(struct __sk_buff *skb, struct socke
 		else
 			add(row->rx_payload, datagram_payload(skb, packet, socket->protocol));
 	}
-	if (row->owner_tgid != socket->owner_tgid || row->owner_start != socket->owner_start) {
+	if (socket->flags & SOCKET_SHARED && socket->protocol != IPPROTO_TCP) {
+		struct task_struct *task = bpf_get_current_task_btf();
+
+		/* The last that sent. */
+		if (tx && !(task->flags & PF_KTHREAD)) {
+			row->owner_tgid = task->tgid;
+			row->owner_start = task->group_leader->start_boottime;
+		}
+	} else if (row->owner_tgid != socket->owner_tgid ||
+		   row->owner_start != socket->owner_start) {
 		row->owner_tgid = socket->owner_tgid;
 		row->owner_start = socket->owner_start;
 	}

@@ -48,6 +48,7 @@ enum {
 	SOCKET_KERNEL = 4,	/* the kernel's own: no process context to trust */
 	SOCKET_OUTGOING = 8,
 	SOCKET_INCOMING = 16,
+	SOCKET_SHARED = 64,	/* more than one process has moved bytes on it */
 	SOCKET_SUBFLOW = 32,	/* of multipath TCP: counted in the whole connection's state */
 };
 

@@ -115,7 +115,11 @@ int egress(struct __sk_buff *skb)
 	if (socket->flags & SOCKET_KERNEL &&
 	    (socket->protocol == IPPROTO_ICMP || socket->protocol == IPPROTO_ICMPV6))
 		tell_icmp_apart(skb, socket, packet.version);
-	counters = counters_for(socket, packet.ifindex, packet.version);
+	if (socket->flags & SOCKET_SHARED && socket->protocol != IPPROTO_TCP)
+		counters = counters_of_mover(socket, bpf_get_current_task_btf(), packet.ifindex,
+					     packet.version);
+	else
+		counters = counters_for(socket, packet.ifindex, packet.version);
 	if (!counters)
 		return 1;
 	count_tx(counters, &packet);
@@ -240,13 +244,16 @@ static __always_inline struct socket_state *state_of(const struct sock *sk)
 	return bpf_sk_storage_get(&sockets, (void *)sk, 0, 0);
 }
 
-static __always_inline void count_payload(struct socket_state *socket, __u64 sent, __u64 received)
+/* Payload that a call of `task` has moved; gives where it was counted. */
+static __always_inline struct counters *count_payload(struct socket_state *socket,
+						      struct task_struct *task, __u64 sent,
+						      __u64 received)
 {
-	struct counters *counters =
-		counters_for(socket, socket->ifindex, socket->slot ? socket->ip_version : 4);
+	struct counters *counters = counters_of_mover(socket, task, socket->ifindex,
+						      socket->slot ? socket->ip_version : 4);
 
 	if (!counters)
-		return;
+		return 0;
 	if (sent)
 		add(counters->tx_payload, sent);
 	if (received)
@@ -256,6 +263,21 @@ static __always_inline void count_payload(struct socket_state *socket, __u64 sen
 		add(socket->early_rx_payload, received);
 	}
 	count_connection_payload(socket, sent, received);
+	return counters;
+}
+
+/* The same, of the owner, who has moved it under the socket's lock. */
+static __always_inline void count_owners_payload(struct socket_state *socket, __u64 received)
+{
+	struct counters *counters =
+		counters_for(socket, socket->ifindex, socket->slot ? socket->ip_version : 4);
+
+	if (!counters)
+		return;
+	add(counters->rx_payload, received);
+	if (!socket->ifindex)
+		add(socket->early_rx_payload, received);
+	count_connection_payload(socket, 0, received);
 }
 
 /* An empty datagram is moved all the same; an empty read of a stream is its end. */
@@ -285,6 +307,7 @@ static __always_inline int without_header(struct socket_state *socket, struct so
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(sock_send_length, struct sock *sk, int ret, int flags)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct socket_state *socket;
 
 	if (moved_nothing(sk, ret))
@@ -292,8 +315,8 @@ int BPF_PROG(sock_send_length, struct sock *sk, int ret, int flags)
 	socket = state_of(sk);
 	if (!socket)
 		return 0;
-	claim(socket, bpf_get_current_task_btf(), CLAIM_SEND);
-	count_payload(socket, without_header(socket, sk, ret, false), 0);
+	claim(socket, task, CLAIM_SEND);
+	count_payload(socket, task, without_header(socket, sk, ret, false), 0);
 	return 0;
 }
 
@@ -325,22 +348,24 @@ static __always_inline __u64 read_of_stream(struct tcp_sock *tcp)
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(sock_recv_length, struct sock *sk, int ret, int flags)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct socket_state *socket;
+	struct counters *reader;
 
 	if (moved_nothing(sk, ret) || flags & (MSG_PEEK | MSG_ERRQUEUE))
 		return 0;
 	socket = state_of(sk);
 	if (!socket)
 		return 0;
-	claim(socket, bpf_get_current_task_btf(), CLAIM_RECV);
+	claim(socket, task, CLAIM_RECV);
 	if (stream_of(sk))
 		return 0;
 	ret = without_header(socket, sk, ret, true);
-	count_payload(socket, 0, ret);
+	reader = count_payload(socket, task, 0, ret);
 	if (sk->sk_type == SOCK_STREAM)
 		read_all(socket);
-	else
-		read_datagram(socket, sk, ret);
+	else if (reader)
+		read_datagram(socket, sk, reader, ret);
 	return 0;
 }
 
@@ -358,10 +383,13 @@ int BPF_PROG(tcp_rcv_space_adjust, struct sock *sk)
 	read = read_of_stream(tcp);
 	if (read <= socket->tcp_read)
 		return 0; /* a peek */
-	/* Without the lock it is a kernel user of the stream, in softirq. */
+	/*
+	 * Without the lock it is a kernel user of the stream, in softirq. With it, the reader has
+	 * just become the owner.
+	 */
 	if (sk->sk_lock.owned)
 		claim(socket, bpf_get_current_task_btf(), CLAIM_RECV);
-	count_payload(socket, 0, read - socket->tcp_read);
+	count_owners_payload(socket, read - socket->tcp_read);
 	waiting = tcp->rcv_nxt - tcp->copied_seq;
 	if (waiting)
 		read_some(socket, read - socket->tcp_read, waiting);

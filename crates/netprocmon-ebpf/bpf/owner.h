@@ -7,6 +7,11 @@
  * read yet, and what went out under a provisional owner, is `pending` in the socket's slot: when
  * somebody else turns out to be the one that moves bytes, it goes over to him. So nothing waits
  * to be counted, and nothing is counted twice.
+ *
+ * A stream has one owner at a time, under its lock. Several processes may send and receive
+ * datagrams on one socket at once (workers that were forked behind it): then it stays with its
+ * first owner while that lives, and each call is charged to its caller: what it sent directly, and
+ * what it read is carried over from the owner.
  */
 #ifndef NETPROCMON_OWNER_H
 #define NETPROCMON_OWNER_H
@@ -54,6 +59,37 @@ static __noinline int hand_over(struct socket_state *socket, __u64 start, __u32 
 	return 0;
 }
 
+static __always_inline bool lives(__u64 start, __u32 tgid)
+{
+	struct process_key key = { .start = start, .tgid = tgid };
+	struct process *process = bpf_map_lookup_elem(&processes, &key);
+
+	return process && !process->exit_ns;
+}
+
+/* Where what `task` moves on this socket is counted. */
+static __always_inline struct counters *counters_of_mover(struct socket_state *socket,
+							  struct task_struct *task, __u32 ifindex,
+							  __u32 version)
+{
+	struct counters *counters;
+
+	if (!(socket->flags & SOCKET_SHARED) || task->flags & PF_KTHREAD)
+		return counters_for(socket, ifindex, version);
+	struct slot_key key = {
+		.start = task->group_leader->start_boottime,
+		.tgid = task->tgid,
+		.ifindex = ifindex,
+		.netns = socket->netns,
+		.protocol = socket->protocol,
+		.ip_version = version,
+	};
+	__u64 slot = slot_of_key(&key, max_slots - RESERVED_SLOTS);
+
+	counters = slot ? slot_counters_of((__u32)slot) : 0;
+	return counters ? counters : counters_for(socket, ifindex, version);
+}
+
 /*
  * `task` is current, in process context. The caller makes sure of that: in cgroup_skb and in
  * softirq current is whoever happened to run.
@@ -72,6 +108,12 @@ static __always_inline void claim(struct socket_state *socket, struct task_struc
 		    !(socket->flags & SOCKET_PROVISIONAL))
 			return; /* somebody moves bytes on it already */
 		remember(task, start, tgid, true);
+		if (socket->owner_tgid && !(socket->flags & SOCKET_PROVISIONAL)) {
+			socket->flags |= SOCKET_SHARED;
+			if (socket->protocol != IPPROTO_TCP &&
+			    lives(socket->owner_start, socket->owner_tgid))
+				return;
+		}
 		hand_over(socket, start, tgid);
 	}
 	if (kind == CLAIM_HOLD || !(socket->flags & SOCKET_PROVISIONAL))
@@ -104,19 +146,29 @@ static __always_inline void read_some(struct socket_state *socket, __u32 taken, 
  * A reader has taken one datagram of `length` bytes; others may wait for other readers. What was
  * dropped, cut off or merged makes the count drift: an empty queue sets it right.
  */
-static __always_inline void read_datagram(struct socket_state *socket, struct sock *sk, __u32 length)
+static __always_inline void read_datagram(struct socket_state *socket, struct sock *sk,
+					  struct counters *reader, __u64 length)
 {
 	__u64 packets = socket->pending_rx_packets, bytes = socket->pending_rx_bytes;
 
 	length += socket->ip_version == 4 ? 20 : 40;
 	if (socket->protocol == IPPROTO_UDP)
 		length += 8;
+	if (socket->flags & SOCKET_SHARED && socket->ifindex) {
+		struct counters *owner =
+			counters_for(socket, socket->ifindex, socket->ip_version);
+
+		if (owner && owner != reader) {
+			carry(owner, reader, rx_bytes, length);
+			carry(owner, reader, rx_packets, 1ULL);
+		}
+	}
 	if (packets <= 1 || bytes <= length ||
 	    (packets > 64 && !sk->sk_backlog.rmem_alloc.counter)) {
 		read_all(socket);
 		return;
 	}
-	add(socket->pending_rx_bytes, -(__u64)length);
+	add(socket->pending_rx_bytes, -length);
 	add(socket->pending_rx_packets, -1ULL);
 }
 
