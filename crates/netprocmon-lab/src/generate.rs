@@ -12,11 +12,13 @@ use anyhow::{Context, Result};
 use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 
+mod datagram;
 mod fork;
 mod frames;
 mod icmp;
 mod process;
 mod sink;
+mod share;
 mod socket;
 pub mod stream;
 mod swarm;
@@ -42,6 +44,14 @@ pub enum Generator {
     IcmpServer(icmp::Server),
     /// Sends ICMP echo requests and waits for each reply.
     IcmpClient(icmp::Client),
+    /// Echoes datagrams in any of many ways.
+    DatagramServer(datagram::Server),
+    /// Sends datagrams in any of many ways.
+    DatagramClient(datagram::Client),
+    /// Echoes messages, in one process or several that share a socket.
+    ShareServer(share::Server),
+    /// Opens a socket that two processes use.
+    Sharer(share::Sharer),
     /// Accepts one TCP connection and uses it in any of many ways.
     StreamServer(stream::Server),
     /// Opens one TCP connection and uses it in any of many ways.
@@ -127,6 +137,10 @@ impl Generator {
             Self::UdpClient(client) => client.run(),
             Self::IcmpServer(server) => server.run(),
             Self::IcmpClient(client) => client.run(),
+            Self::DatagramServer(server) => server.run(),
+            Self::DatagramClient(client) => client.run(),
+            Self::ShareServer(server) => server.run(),
+            Self::Sharer(sharer) => sharer.run(),
             Self::StreamServer(server) => server.run(),
             Self::StreamClient(client) => client.run(),
             Self::UdpSink(sink) => sink.run(),

@@ -6,11 +6,13 @@ use netprocmon::IpVersion;
 use crate::scenario::Scenario;
 
 mod blind;
+mod datagram;
 mod device;
 mod icmp;
 mod lifetime;
 mod loopback;
 mod loss;
+mod share;
 mod stream;
 mod tcp;
 mod udp;
@@ -28,6 +30,8 @@ pub fn all() -> Vec<Scenario> {
         loss::ROWS,
         blind::ROWS,
         stream::ROWS,
+        datagram::ROWS,
+        share::ROWS,
     ]
     .concat()
 }

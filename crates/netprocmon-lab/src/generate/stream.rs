@@ -15,7 +15,7 @@ use super::{Account, Event, say, socket, wait_for_release};
 
 mod open;
 mod receive;
-mod ring;
+pub(super) mod ring;
 mod send;
 
 pub use open::FAST_OPEN;

@@ -266,7 +266,9 @@ pub(crate) fn set_offload(namespace: &Namespace, device: &str, offload: Offload)
         Offload::Off => ("off", "off"),
         Offload::Merge => ("off", "on"),
     };
-    let args = ["-K", device, "tso", segment, "gso", segment, "gro", merge];
-    namespace.run("ethtool", &args)?;
+    // Without the last, datagrams that are to be cut (UDP_SEGMENT) still cross it whole.
+    let cut = ["gso", segment, "tx-udp-segmentation", segment];
+    let args = ["-K", device, "tso", segment, "gro", merge];
+    namespace.run("ethtool", &[&args[..], &cut].concat())?;
     Ok(())
 }

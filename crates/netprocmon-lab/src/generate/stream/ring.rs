@@ -5,13 +5,13 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use io_uring::{IoUring, cqueue, opcode, types};
 
-pub(super) struct Ring(IoUring);
+pub(in crate::generate) struct Ring(IoUring);
 
 /// How long the kernel's thread polls before it sleeps, in milliseconds.
 const IDLE: u32 = 100;
 
 impl Ring {
-    pub(super) fn new(polled: bool) -> io::Result<Self> {
+    pub(in crate::generate) fn new(polled: bool) -> io::Result<Self> {
         let mut builder = IoUring::builder();
         if polled {
             builder.setup_sqpoll(IDLE);
@@ -20,7 +20,7 @@ impl Ring {
     }
 
     /// One send; with `zero_copy`, until the kernel has let go of the bytes.
-    pub(super) fn send(
+    pub(in crate::generate) fn send(
         &mut self,
         stream: &OwnedFd,
         bytes: &[u8],
@@ -42,7 +42,7 @@ impl Ring {
         unsafe { self.complete(&entry) }
     }
 
-    pub(super) fn receive(&mut self, stream: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(in crate::generate) fn receive(&mut self, stream: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
         let fd = types::Fd(stream.as_raw_fd());
         let length = u32::try_from(buffer.len()).map_err(io::Error::other)?;
         let entry = opcode::Recv::new(fd, buffer.as_mut_ptr(), length).build();

@@ -1,0 +1,189 @@
+//! One socket, several processes. Whoever calls pays, to the byte; whoever only opened it, does not.
+
+use std::net::SocketAddr;
+
+use anyhow::Result;
+use netprocmon::IpVersion::{self, V4, V6};
+
+use super::{args, at};
+use crate::net::End;
+use crate::scenario::Scenario;
+use crate::stage::Stage;
+
+pub(super) const ROWS: &[Scenario] = &[
+    Scenario::new("tcp, inherited, the opener moved nothing, IPv4", |stage| {
+        client(stage, V4, "", "--how inherit --count 300")
+    }),
+    Scenario::new("tcp, inherited, the opener moved nothing, IPv6", |stage| {
+        client(stage, V6, "", "--how inherit --count 300")
+    }),
+    Scenario::new("tcp, inherited, the opener moved bytes before", |stage| {
+        client(stage, V4, "", "--how inherit --before 100 --count 200")
+    }),
+    Scenario::new(
+        "tcp, passed with SCM_RIGHTS, the opener moved nothing",
+        |stage| client(stage, V4, "", "--how pass --count 300"),
+    ),
+    Scenario::new(
+        "tcp, passed with SCM_RIGHTS, the opener moved bytes before",
+        |stage| client(stage, V6, "", "--how pass --before 100 --count 200"),
+    ),
+    Scenario::new("tcp, two writers in turns", |stage| {
+        client(stage, V4, "", "--how inherit --turns 150 --count 150")
+    }),
+    Scenario::new(
+        "tcp, the opener reads the head, the other the rest",
+        |stage| {
+            let greeting = "--greeting 60000";
+            client(stage, V4, greeting, "--how pass --head 6000 --count 300")
+        },
+    ),
+    Scenario::new(
+        "udp connected, inherited, the opener moved nothing",
+        |stage| client(stage, V4, "--udp", "--udp --how inherit --count 300"),
+    ),
+    Scenario::new(
+        "udp connected, inherited, the opener moved bytes before",
+        |stage| {
+            let ways = "--udp --how inherit --before 100 --count 200";
+            client(stage, V6, "--udp", ways)
+        },
+    ),
+    Scenario::new("udp connected, passed with SCM_RIGHTS", |stage| {
+        client(
+            stage,
+            V4,
+            "--udp",
+            "--udp --how pass --before 100 --count 200",
+        )
+    }),
+    Scenario::new("udp, two writers in turns", |stage| {
+        client(
+            stage,
+            V4,
+            "--udp",
+            "--udp --how inherit --turns 150 --count 150",
+        )
+    }),
+    Scenario::new(
+        "udp, empty datagrams through an inherited socket",
+        |stage| {
+            play(
+                stage,
+                V4,
+                0,
+                ("--udp", 1),
+                "--udp --how inherit --before 100 --count 200",
+                2,
+            )
+        },
+    ),
+    Scenario::new(
+        "tcp, accepted by one process and served by another",
+        |stage| {
+            play(
+                stage,
+                V4,
+                1000,
+                ("--workers 1", 2),
+                "--how inherit --count 300",
+                2,
+            )
+        },
+    ),
+    Scenario::new("udp, three workers read one socket, IPv4", |stage| {
+        prefork(stage, V4)
+    }),
+    Scenario::new("udp, three workers read one socket, IPv6", |stage| {
+        prefork(stage, V6)
+    }),
+    Scenario::new("udp, three workers race for batches on one socket", race),
+];
+
+fn client(stage: &mut Stage, version: IpVersion, server: &str, client: &str) -> Result<()> {
+    play(stage, version, 1000, (server, 1), client, 2)
+}
+
+/// 300 messages in all.
+fn play(
+    stage: &mut Stage,
+    version: IpVersion,
+    size: usize,
+    (server, servers): (&str, usize),
+    client: &str,
+    clients: usize,
+) -> Result<()> {
+    stage.count()?;
+    let size = size.to_string();
+    let words = |more: &str| {
+        more.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let listen = SocketAddr::new(End::Right.address(version), 0).to_string();
+    let listen = args([
+        "share-server",
+        "--listen",
+        &listen,
+        "--size",
+        &size,
+        "--count",
+        "300",
+    ]);
+    let server = [listen, words(server)].concat();
+    let mut server = stage.start(End::Right, "echo", &server)?;
+    let to = at(End::Right, version, server.port()?);
+    let connect = args(["sharer", "--to", &to, "--size", &size]);
+    let client = stage.start(End::Left, "sharer", &[connect, words(client)].concat())?;
+    stage.finish(client, clients)?;
+    stage.finish(server, servers)
+}
+
+/// Three workers, one datagram at a time.
+fn prefork(stage: &mut Stage, version: IpVersion) -> Result<()> {
+    let server = ("--udp --workers 3", 4);
+    play(
+        stage,
+        version,
+        500,
+        server,
+        "--udp --how inherit --before 150 --count 150",
+        2,
+    )
+}
+
+/// The same, with eight datagrams on their way at once.
+fn race(stage: &mut Stage) -> Result<()> {
+    stage.count()?;
+    let address = |end: End, port| SocketAddr::new(end.address(V4), port).to_string();
+    let server = args([
+        "share-server",
+        "--udp",
+        "--workers",
+        "3",
+        "--size",
+        "1000",
+        "--count",
+        "2400",
+        "--listen",
+        &address(End::Right, 4000),
+    ]);
+    let mut server = stage.start(End::Right, "worker", &server)?;
+    server.port()?;
+    let client = args([
+        "datagram-client",
+        "--count",
+        "300",
+        "--size",
+        "1000",
+        "--send",
+        "many",
+        "--from",
+        &address(End::Left, 4000),
+        "--to",
+        &address(End::Right, 4000),
+    ]);
+    let client = stage.start(End::Left, "dgram-client", &client)?;
+    stage.finish(client, 1)?;
+    stage.finish(server, 4)
+}
