@@ -254,9 +254,9 @@ impl EbpfSource {
                 None => Owner::Unattributed(reason(key.reason)),
             };
             let mut delta = *delta;
-            unknown
-                .iter()
-                .for_each(|number| number.hide_in_delta(&mut delta));
+            for number in unknown {
+                number.hide_in_delta(&mut delta);
+            }
             sink(Observation::Traffic(traffic_key(owner, key), delta));
         });
     }
@@ -281,9 +281,9 @@ impl EbpfSource {
         };
         let unknown = &self.unknown;
         conversations.read(state, &census.clock(), owner, |mut reading| {
-            unknown
-                .iter()
-                .for_each(|number| number.hide_in(&mut reading.counters));
+            for number in unknown {
+                number.hide_in(&mut reading.counters);
+            }
             sink(Observation::Connection(Box::new(reading)));
         });
         conversations.reuse();
