@@ -1,5 +1,5 @@
 //! Datagrams, every way of sending and receiving them: many in a call, one call cut into many,
-//! many calls corked into one, looked at, cut short, through io_uring, through raw sockets.
+//! many calls corked into one, looked at, cut short, through `io_uring`, through raw sockets.
 //!
 //! They go in batches of [`BATCH`], each echoed by the server before the next is sent, so that none
 //! is lost to a full buffer. Wire bytes follow from the calls.
@@ -78,7 +78,7 @@ enum Send {
     Cork,
     /// Each after one that is too long and refused.
     Refused,
-    /// io_uring.
+    /// `io_uring`.
     Ring,
 }
 
@@ -96,7 +96,7 @@ enum Receive {
     Short,
     /// The same with `MSG_TRUNC`: what is returned is the datagram's length.
     Length,
-    /// io_uring.
+    /// `io_uring`.
     Ring,
 }
 
@@ -203,7 +203,7 @@ impl<'a> Channel<'a> {
                 return Ok(sent);
             }
             Send::Refused => {
-                let refused = socket::send(socket, &[0; 70_000], 0);
+                let refused = socket::send(socket, &vec![0; 70_000], 0);
                 ensure!(refused.is_err(), "a datagram of 70,000 bytes was sent");
             }
             Send::Ring => {

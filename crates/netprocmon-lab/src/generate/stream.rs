@@ -69,15 +69,17 @@ struct Ways {
 }
 
 /// Whether the kernel knows this kind of connection; else why not.
+#[must_use]
 pub fn obstacle(opening: &str) -> Option<String> {
     match opening {
         "multipath" => open::no_multipath(),
         "tls" => open::no_tls(),
+        "sctp" => open::no_sctp(),
         _ => None,
     }
 }
 
-/// Whether the kernel lets us have an io_uring; else why not.
+/// Whether the kernel lets us have an `io_uring`; else why not.
 #[must_use]
 pub fn no_ring(polled: bool) -> Option<String> {
     ring::obstacle(polled)

@@ -150,7 +150,9 @@ fn cut_by_receiver(stage: &mut Stage) -> Result<()> {
             checks.push(Check::number(what, truth, ours, Tolerance::Exact));
         }
     }
-    checks.into_iter().for_each(|check| stage.check(check));
+    for check in checks {
+        stage.check(check);
+    }
     Ok(())
 }
 

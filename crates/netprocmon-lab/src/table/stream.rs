@@ -119,6 +119,9 @@ pub(super) const ROWS: &[Scenario] = &[
     Scenario::new("tcp fast open, both ends, IPv4", |stage| fast(stage, V4)),
     Scenario::new("tcp fast open, both ends, IPv6", |stage| fast(stage, V6)),
     Scenario::new("kernel TLS", |stage| special(stage, V4, "tls")),
+    Scenario::new("sctp, sockets of one connection", |stage| {
+        special(stage, V4, "sctp")
+    }),
     Scenario::new("multipath tcp, IPv4", |stage| {
         special(stage, V4, "multipath")
     }),
@@ -207,6 +210,7 @@ fn special(stage: &mut Stage, version: IpVersion, opening: &'static str) -> Resu
     }
     let both = match opening {
         "tls" => "--opening tls",
+        "sctp" => "--opening sctp",
         _ => "--opening multipath",
     };
     play(stage, over(version, both))

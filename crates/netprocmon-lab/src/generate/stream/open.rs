@@ -20,6 +20,8 @@ pub(super) enum Opening {
     Fast,
     /// Multipath TCP, RFC 8684.
     Multipath,
+    /// Not TCP at all, but used like it: SCTP, RFC 9260, with one connection a socket.
+    Sctp,
     /// The kernel encrypts (`TCP_ULP` `tls`).
     Tls,
 }
@@ -48,6 +50,7 @@ impl Opening {
     fn protocol(self) -> i32 {
         match self {
             Self::Multipath => libc::IPPROTO_MPTCP,
+            Self::Sctp => libc::IPPROTO_SCTP,
             _ => libc::IPPROTO_TCP,
         }
     }
@@ -108,7 +111,7 @@ impl Opening {
                     .context("ask for the state of a multipath connection")?;
                 ensure!(info[8] & 1 == 0, "it fell back to plain TCP");
             }
-            Self::Plain | Self::Mapped | Self::Tls => {}
+            Self::Plain | Self::Mapped | Self::Sctp | Self::Tls => {}
         }
         Ok(())
     }
@@ -146,9 +149,17 @@ pub(super) fn port(socket: &impl AsFd) -> Result<u16> {
 }
 
 pub(super) fn no_multipath() -> Option<String> {
+    without(libc::IPPROTO_MPTCP, "multipath TCP")
+}
+
+pub(super) fn no_sctp() -> Option<String> {
+    without(libc::IPPROTO_SCTP, "SCTP")
+}
+
+fn without(protocol: i32, what: &str) -> Option<String> {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let error = socket::open(any, libc::SOCK_STREAM, libc::IPPROTO_MPTCP).err()?;
-    Some(format!("this kernel has no multipath TCP: {error:#}"))
+    let error = socket::open(any, libc::SOCK_STREAM, protocol).err()?;
+    Some(format!("this kernel has no {what}: {error:#}"))
 }
 
 /// `ENOTCONN` is what a kernel with kTLS says to a socket that is not connected.

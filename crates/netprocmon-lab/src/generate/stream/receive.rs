@@ -28,9 +28,9 @@ pub(super) enum Way {
     Splice,
     /// `TCP_ZEROCOPY_RECEIVE`: pages are mapped, the rest is read.
     ZeroCopy,
-    /// io_uring.
+    /// `io_uring`.
     Ring,
-    /// io_uring whose submissions a kernel thread takes (`IORING_SETUP_SQPOLL`).
+    /// `io_uring` whose submissions a kernel thread takes (`IORING_SETUP_SQPOLL`).
     PolledRing,
 }
 

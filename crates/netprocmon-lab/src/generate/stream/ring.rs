@@ -1,4 +1,4 @@
-//! Sends and receives through io_uring(7), one operation at a time.
+//! Sends and receives through `io_uring`(7), one operation at a time.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -42,7 +42,11 @@ impl Ring {
         unsafe { self.complete(&entry) }
     }
 
-    pub(in crate::generate) fn receive(&mut self, stream: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(in crate::generate) fn receive(
+        &mut self,
+        stream: &OwnedFd,
+        buffer: &mut [u8],
+    ) -> io::Result<usize> {
         let fd = types::Fd(stream.as_raw_fd());
         let length = u32::try_from(buffer.len()).map_err(io::Error::other)?;
         let entry = opcode::Recv::new(fd, buffer.as_mut_ptr(), length).build();

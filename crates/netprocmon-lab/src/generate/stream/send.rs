@@ -29,11 +29,11 @@ pub(super) enum Way {
     Splice,
     /// `MSG_ZEROCOPY`, and the notifications read from the error queue.
     ZeroCopy,
-    /// io_uring.
+    /// `io_uring`.
     Ring,
-    /// io_uring whose submissions a kernel thread takes (`IORING_SETUP_SQPOLL`).
+    /// `io_uring` whose submissions a kernel thread takes (`IORING_SETUP_SQPOLL`).
     PolledRing,
-    /// io_uring's zero-copy send.
+    /// `io_uring`'s zero-copy send.
     ZeroCopyRing,
 }
 
