@@ -1,14 +1,10 @@
 //! `cargo xtask lab [ARGS]`: builds the lab and the command that it tests, as users get them, and
 //! runs the lab.
 
-use std::path::PathBuf;
-use std::process::Command;
-
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
-use serde_json::Value;
 
-use crate::shell::{cargo, command, run};
+use crate::shell::{cargo, command, run, target_directory};
 
 /// Everything after it is the lab's: `--list`, `--only PATTERN`, `--report FILE`, …
 #[derive(Debug, Default, Args)]
@@ -28,22 +24,4 @@ impl Lab {
         let mut lab = command(program, &[])?;
         run(lab.args(self.args))
     }
-}
-
-/// Where cargo builds: it may have been told to build elsewhere.
-fn target_directory() -> Result<PathBuf> {
-    let args = ["metadata", "--format-version", "1", "--no-deps", "--locked"];
-    let mut metadata: Command = cargo(&args)?;
-    let output = metadata.output().context("start cargo metadata")?;
-    if !output.status.success() {
-        bail!(
-            "cargo metadata: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-    let metadata: Value = serde_json::from_slice(&output.stdout)?;
-    let directory = metadata["target_directory"].as_str();
-    Ok(directory
-        .context("cargo metadata names no target directory")?
-        .into())
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod bench;
 mod bpf;
 mod ci;
 mod lab;
@@ -22,6 +23,8 @@ enum Command {
     Test,
     /// Build the lab and the command that it tests, and run it as root.
     Lab(lab::Lab),
+    /// Build the bench and the command that it measures, and run it as root.
+    Bench(bench::Bench),
     /// Compile the BPF programs into the object that is committed.
     Bpf(bpf::Bpf),
     /// Everything that must hold for a commit: format, lints, docs, BPF object, licences, tests.
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Test => test::run(),
         Command::Lab(lab) => lab.run(),
+        Command::Bench(bench) => bench.run(),
         Command::Bpf(bpf) => bpf.run(),
         Command::Ci => ci::run(),
     };

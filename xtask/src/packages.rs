@@ -38,6 +38,17 @@ pub(crate) const BPF: &[Need] = &[
     need("/usr/include/linux/bpf.h", "linux-libc-dev"),
 ];
 
+/// Other tools, for `cargo xtask bench --peers`, and what those of crates.io are built with.
+pub(crate) const PEERS: &[Need] = &[
+    need("nethogs", "nethogs"),
+    need("script", "bsdutils"),
+    need("pkg-config", "pkg-config"),
+    need("clang", "clang"),
+    need("/usr/include/pcap.h", "libpcap-dev"),
+    need("/usr/include/libelf.h", "libelf-dev"),
+    need("/usr/include/zlib.h", "zlib1g-dev"),
+];
+
 /// Installs what is missing; without root or apt-get, says what that is.
 pub(crate) fn install(needs: &[Need]) -> Result<()> {
     let missing = missing(needs);

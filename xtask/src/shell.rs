@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 /// The root of the workspace, from which every command is run.
 pub(crate) fn root() -> Result<PathBuf> {
@@ -34,6 +35,24 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 pub(crate) fn cargo(args: &[&str]) -> Result<Command> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     command(&cargo, args)
+}
+
+/// Where cargo builds: it may have been told to build elsewhere.
+pub(crate) fn target_directory() -> Result<PathBuf> {
+    let args = ["metadata", "--format-version", "1", "--no-deps", "--locked"];
+    let mut metadata: Command = cargo(&args)?;
+    let output = metadata.output().context("start cargo metadata")?;
+    if !output.status.success() {
+        bail!(
+            "cargo metadata: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    let metadata: Value = serde_json::from_slice(&output.stdout)?;
+    let directory = metadata["target_directory"].as_str();
+    Ok(directory
+        .context("cargo metadata names no target directory")?
+        .into())
 }
 
 /// Whether a program of this name is on the path, or where only root looks.

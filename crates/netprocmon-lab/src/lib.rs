@@ -11,6 +11,7 @@
 //!
 //! Needs root. Where a row cannot run it is reported as skipped with the reason, never as passed.
 
+pub mod bench;
 pub mod generate;
 pub mod net;
 pub mod report;

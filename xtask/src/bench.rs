@@ -1,0 +1,55 @@
+//! `cargo xtask bench [ARGS]`: builds the bench and the command that it measures, as users get
+//! them, and runs it. With `--peers` it gets the other tools first.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use crate::packages::{PEERS, TESTS, try_install};
+use crate::shell::{cargo, command, run, target_directory};
+
+/// What the bench understands besides: `--quick`, `--only NAME`, …
+#[derive(Debug, Default, Args)]
+pub(crate) struct Bench {
+    /// Measure other tools beside it; they are built into the target directory, which takes long
+    #[arg(long)]
+    peers: bool,
+    /// Everything else is the bench's own
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<String>,
+}
+
+/// Those of crates.io.
+const CRATES: [&str; 2] = ["bandwhich", "rustnet-monitor"];
+
+impl Bench {
+    pub(crate) fn run(self) -> Result<()> {
+        try_install(TESTS);
+        let packages = ["-p", "netprocmon-lab", "-p", "netprocmon-cli"];
+        let build = ["build", "--release", "--locked"];
+        run(&mut cargo(&[&build[..], &packages].concat())?)?;
+        let target = target_directory()?;
+        let program = target.join("release/netprocmon-bench");
+        let mut bench = command(program.to_str().context("a path that is not UTF-8")?, &[])?;
+        if self.peers {
+            let peers = target.join("peers");
+            get_peers(&peers)?;
+            bench.arg("--peers").arg(peers.join("bin"));
+        }
+        run(bench.args(self.args))
+    }
+}
+
+/// What cannot be had is only said: the report will say so too.
+fn get_peers(root: &Path) -> Result<()> {
+    try_install(PEERS);
+    let root = root.to_str().context("a path that is not UTF-8")?;
+    for name in CRATES {
+        let install = ["install", "--locked", "--root", root, name];
+        if let Err(error) = run(&mut cargo(&install)?) {
+            eprintln!("xtask: {error:#}");
+        }
+    }
+    Ok(())
+}
