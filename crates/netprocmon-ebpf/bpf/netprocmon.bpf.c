@@ -201,8 +201,11 @@ int sock_create(struct bpf_sock *sk)
 static __always_inline int hold(struct bpf_sock_addr *ctx, __u8 flag)
 {
 	struct bpf_sock *sk = ctx->sk;
-	struct socket_state *socket = sk ? bpf_sk_storage_get(&sockets, sk, 0, 0) : 0;
+	struct socket_state *socket = sk ? whole_of(sk, 0) : 0;
 
+	/* A multipath connection connects by way of its first subflow. */
+	if (sk && !socket)
+		socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
 	if (!socket)
 		return 1;
 	socket->flags |= flag;
