@@ -79,7 +79,7 @@ impl Measurement {
             Self::Tick => tick::measure(options),
             Self::Start => start::measure(options),
             Self::Growth => growth::measure(options),
-            Self::Peers => peers::measure(options),
+            Self::Peers => Ok(peers::measure(options)),
         }
     }
 }

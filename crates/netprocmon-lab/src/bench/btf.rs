@@ -65,7 +65,7 @@ mod tests {
         for word in [24, 0, 28, 28, 18_u32] {
             btf.extend(word.to_ne_bytes());
         }
-        types.iter().for_each(|word| btf.extend(word.to_ne_bytes()));
+        btf.extend(types.iter().flat_map(|word| word.to_ne_bytes()));
         btf.extend(strings);
         assert_eq!(find(&btf, "btf_trace_it"), Some(2));
         assert_eq!(find(&btf, "int"), None);

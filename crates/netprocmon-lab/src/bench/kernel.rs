@@ -17,7 +17,7 @@ use super::bpf::{self, Empty, Place, Runs};
 use super::load::{Kind, Load, bare_link};
 use super::report::{Row, Section, Target};
 use super::sample::Sample;
-use crate::net::Link;
+use crate::net::{Link, Offload};
 
 const WINDOW: Duration = Duration::from_millis(400);
 const WINDOWS: usize = 12;
@@ -130,7 +130,7 @@ fn run(
     programs: &[Program],
     connections: bool,
 ) -> Result<Vec<Seen>> {
-    let link = bare_link()?;
+    let link = bare_link(Offload::On)?;
     let mut seen = vec![Seen::default(); programs.len()];
     for empty_first in [true, false] {
         let windows = options.times(WINDOWS) / 2;

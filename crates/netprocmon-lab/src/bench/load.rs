@@ -29,8 +29,8 @@ const WARM_UP: Duration = Duration::from_millis(500);
 
 /// Two namespaces and one veth pair, with nothing on the path that is not always there: the lab's
 /// packet filter is taken off.
-pub(super) fn bare_link() -> Result<Link> {
-    let link = Link::direct(Offload::On)?;
+pub(super) fn bare_link(offload: Offload) -> Result<Link> {
+    let link = Link::direct(offload)?;
     for end in [End::Left, End::Right] {
         let namespace = link.namespace(end);
         namespace.run("nft", &["delete", "table", "inet", "lab"])?;

@@ -10,6 +10,7 @@ use super::load::{Kind, Load, Window, bare_link};
 use super::report::{Row, Section, Target};
 use super::sample::Sample;
 use super::watch::Watch;
+use crate::net::Offload;
 
 const WINDOW: Duration = Duration::from_secs(1);
 const PAIRS: usize = 11;
@@ -30,27 +31,25 @@ impl Pairs {
     }
 }
 
-/// Runs `pairs` windows with and without what `start` starts, and hands both to `record`. Which of
-/// the two comes first changes from pair to pair.
-pub(super) fn in_turns<T>(
+/// Runs `pairs` windows with and without what `start` starts, and hands both to `record`, with
+/// what `meter` read of it at the end of its window. Which of the two comes first changes from pair
+/// to pair.
+pub(super) fn in_turns<T, M>(
     load: &Load,
     pairs: usize,
     length: Duration,
     mut start: impl FnMut() -> Result<T>,
-    mut record: impl FnMut(Window, Window),
+    mut meter: impl FnMut(&T) -> M,
+    mut record: impl FnMut(Window, Window, M),
 ) -> Result<()> {
     for pair in 0..pairs {
-        let with = |start: &mut dyn FnMut() -> Result<T>| -> Result<Window> {
-            let _running = start()?;
-            Ok(load.window(length))
-        };
-        if pair % 2 == 0 {
-            let without = load.window(length);
-            record(without, with(&mut start)?);
-        } else {
-            let with = with(&mut start)?;
-            record(load.window(length), with);
-        }
+        let earlier = (pair % 2 == 0).then(|| load.window(length));
+        let running = start()?;
+        let with = load.window(length);
+        let metered = meter(&running);
+        drop(running);
+        let without = earlier.unwrap_or_else(|| load.window(length));
+        record(without, with, metered);
     }
     Ok(())
 }
@@ -70,27 +69,29 @@ pub(super) fn measure(options: &Options) -> Result<Section> {
             (Pairs::default(), Pairs::default(), Pairs::default());
         let (pairs, length) = (options.times(PAIRS), options.window(WINDOW));
         {
-            let link = bare_link()?;
+            let link = bare_link(Offload::On)?;
             let load = Load::start(&link, Kind::Stream)?;
             in_turns(
                 &load,
                 pairs,
                 length,
                 || Watch::start(args),
-                |without, with| {
+                |_| (),
+                |without, with, ()| {
                     stream.add(without.gigabits_per_second(), with.gigabits_per_second());
                 },
             )?;
         }
         {
-            let link = bare_link()?;
+            let link = bare_link(Offload::On)?;
             let load = Load::start(&link, Kind::Datagrams)?;
             in_turns(
                 &load,
                 pairs,
                 length,
                 || Watch::start(args),
-                |without, with| {
+                |_| (),
+                |without, with, ()| {
                     sent.add(
                         without.sent_per_second() / 1e3,
                         with.sent_per_second() / 1e3,

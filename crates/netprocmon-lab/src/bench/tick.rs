@@ -34,7 +34,7 @@ pub(super) fn ticks(crowd: &mut Crowd, count: usize, connections: bool) -> Resul
         let snapshot = monitor.snapshot()?;
         let taken = start.elapsed();
         let line = serde_json::to_vec(&*snapshot)?;
-        let written = start.elapsed() - taken;
+        let written = start.elapsed().saturating_sub(taken);
         std::hint::black_box(line);
         if tick > 0 {
             ticks.snapshot.add(taken.as_secs_f64() * 1e3);

@@ -133,7 +133,8 @@ pub(super) fn measure(options: &Options) -> Result<Section> {
             thread::sleep(options.window(Duration::from_secs(12)));
             let used = processor_time(watch.pid()).zip(before);
             if let Some((now, before)) = used {
-                let share = (now - before).as_secs_f64() / start.elapsed().as_secs_f64();
+                let share =
+                    now.saturating_sub(before).as_secs_f64() / start.elapsed().as_secs_f64();
                 idle.add(share * 100.0);
             }
             resident.add(memory(watch.pid(), "VmRSS").unwrap_or(f64::NAN));
