@@ -12,12 +12,16 @@ use anyhow::{Context, Result};
 use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 
+mod crowd;
 mod datagram;
+mod fate;
 mod fork;
 mod frames;
+mod hermit;
 mod icmp;
 mod process;
 mod sink;
+mod small;
 mod share;
 mod socket;
 pub mod stream;
@@ -26,6 +30,7 @@ mod tcp;
 mod tunnel;
 mod udp;
 
+pub(crate) use process::named_program;
 pub use process::Running;
 pub use sink::group;
 
@@ -62,6 +67,22 @@ pub enum Generator {
     UdpSpray(sink::Spray),
     /// Sends frames below IP.
     Frames(frames::Frames),
+    /// Opens very many sockets and uses some.
+    Crowd(crowd::Crowd),
+    /// Serves many small connections.
+    SmallServer(small::Server),
+    /// Makes many small connections.
+    SmallClient(small::Client),
+    /// Executes another program in the middle of a connection.
+    Renamed(fate::Renamed),
+    /// Two processes with one pid.
+    Heirs(fate::Heirs),
+    /// Fills a connection and is killed.
+    Stuck(fate::Stuck),
+    /// Reads late.
+    Miser(fate::Miser),
+    /// Lives in a network namespace of its own.
+    Hermit(hermit::Hermit),
     /// Carries a TUN device's packets to its twin.
     Tunnel(tunnel::Tunnel),
     /// Forks many short-lived processes, each with a name of its own.
@@ -146,6 +167,14 @@ impl Generator {
             Self::UdpSink(sink) => sink.run(),
             Self::UdpSpray(spray) => spray.run(),
             Self::Frames(frames) => frames.run(),
+            Self::Crowd(crowd) => crowd.run(),
+            Self::SmallServer(server) => server.run(),
+            Self::SmallClient(client) => client.run(),
+            Self::Renamed(renamed) => renamed.run(),
+            Self::Heirs(heirs) => heirs.run(),
+            Self::Stuck(stuck) => stuck.run(),
+            Self::Miser(miser) => miser.run(),
+            Self::Hermit(hermit) => hermit.run(),
             Self::Tunnel(tunnel) => tunnel.run(),
             Self::Swarm(swarm) => swarm.run(),
         }

@@ -4,13 +4,13 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use netprocmon::{InterfaceId, Monitor, MonitorBuilder, Retention, Snapshot};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use crate::generate::{Account, Running};
+use crate::generate::{self, Account, Running};
 use crate::net::{Device, End, Header, Link, Namespace, Offload};
 use crate::report::Check;
 use crate::scenario::{Scenario, Seat, Shape};
@@ -32,6 +32,7 @@ pub struct Stage {
     dir: PathBuf,
     with_monitor: bool,
     monitor: Option<Monitor>,
+    start_took: Option<Duration>,
     baseline: Option<Readings>,
     accounts: Vec<Account>,
     open: Vec<Running>,
@@ -106,6 +107,7 @@ impl Stage {
             dir: std::env::temp_dir().join(dir),
             with_monitor,
             monitor: None,
+            start_took: None,
             baseline: None,
             accounts: Vec::new(),
             open: Vec::new(),
@@ -149,7 +151,9 @@ impl Stage {
             return Ok(());
         }
         let builder = builder.retention(Retention::Keep);
+        let before = Instant::now();
         let monitor = self.seated(|| builder.start())?;
+        self.start_took = Some(before.elapsed());
         self.monitor = Some(monitor.context("start the monitor")?);
         Ok(())
     }
@@ -217,6 +221,23 @@ impl Stage {
         Ok(())
     }
 
+    /// Takes into the books what one process moved, when its generator cannot be finished as others
+    /// are.
+    pub fn take(&mut self, account: Account) {
+        self.accounts.push(account);
+    }
+
+    /// How long the monitor took to start.
+    #[must_use]
+    pub fn start_took(&self) -> Option<Duration> {
+        self.start_took
+    }
+
+    /// The lab's own program under another name, to be executed.
+    pub fn program(&self, name: &str) -> Result<PathBuf> {
+        generate::named_program(&self.dir, name.as_ref())
+    }
+
     /// Lets every generator close its sockets and end.
     pub fn release(&mut self) -> Result<()> {
         // In the order in which the row finished them.
@@ -226,6 +247,11 @@ impl Stage {
     /// Adds a comparison of the row's own.
     pub fn check(&mut self, check: Check) {
         self.checks.push(check);
+    }
+
+    /// Adds many.
+    pub fn check_all(&mut self, checks: impl IntoIterator<Item = Check>) {
+        self.checks.extend(checks);
     }
 
     /// All comparisons so far.

@@ -6,12 +6,17 @@ use netprocmon::IpVersion;
 use crate::scenario::Scenario;
 
 mod blind;
+mod company;
+mod connection;
 mod datagram;
 mod device;
+mod fate;
+mod full;
 mod icmp;
 mod lifetime;
 mod loopback;
 mod loss;
+mod scale;
 mod share;
 mod stream;
 mod tcp;
@@ -29,6 +34,11 @@ pub fn all() -> Vec<Scenario> {
         device::ROWS,
         loss::ROWS,
         blind::ROWS,
+        scale::ROWS,
+        full::ROWS,
+        fate::ROWS,
+        company::ROWS,
+        connection::ROWS,
         stream::ROWS,
         datagram::ROWS,
         share::ROWS,

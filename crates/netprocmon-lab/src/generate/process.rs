@@ -123,6 +123,13 @@ impl Running {
         Ok(accounts)
     }
 
+    /// Kills it (`SIGKILL`) and waits for its end.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     /// Lets it close its sockets and waits for its end.
     pub fn release(mut self) -> Result<()> {
         drop(self.stdin.take());
@@ -145,7 +152,7 @@ impl Drop for Running {
     }
 }
 
-fn named_program(dir: &Path, name: &OsStr) -> Result<PathBuf> {
+pub(crate) fn named_program(dir: &Path, name: &OsStr) -> Result<PathBuf> {
     fs::create_dir_all(dir).with_context(|| format!("make {}", dir.display()))?;
     let mut link = OsString::from(dir);
     link.push("/");

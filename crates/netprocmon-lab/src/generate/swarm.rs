@@ -21,6 +21,9 @@ pub struct Swarm {
     /// How many live at once.
     #[arg(long, default_value_t = 8)]
     at_once: u32,
+    /// Bytes in each datagram, instead of another number for each process.
+    #[arg(long)]
+    size: Option<usize>,
     /// What each does.
     #[arg(long)]
     protocol: Protocol,
@@ -73,7 +76,7 @@ impl Swarm {
             }
             Protocol::Udp => {
                 let mut socket = Counted::bind(any(self.to.ip()), 0)?;
-                let datagram = vec![0x5a; 20 + n as usize];
+                let datagram = vec![0x5a; self.size.unwrap_or(20 + n as usize)];
                 socket.send(&datagram, Some(self.to))?;
                 let mut echo = vec![0; datagram.len()];
                 socket.recv(&mut echo)?;

@@ -60,7 +60,7 @@ fn fragments(stage: &mut Stage, version: IpVersion) -> Result<()> {
     };
     // Each process as it sent: one datagram, one packet, one header.
     let checks = verify::processes(&snapshot, stage.accounts());
-    checks.into_iter().for_each(|check| stage.check(check));
+    stage.check_all(checks);
     let (bytes, packets) = fragmenting(version);
     for device in &moved.devices[..2] {
         let found = interface(&snapshot, device)?;
@@ -163,7 +163,7 @@ fn multicast(stage: &mut Stage) -> Result<()> {
         return Ok(());
     };
     let checks = verify::processes(&snapshot, stage.accounts());
-    checks.into_iter().for_each(|check| stage.check(check));
+    stage.check_all(checks);
     let [left, right] = [&moved.devices[0], &moved.devices[1]];
     let ours = |device| interface(&snapshot, device).map(|found| found.counted);
     let (left_ours, right_ours) = (ours(left)?, ours(right)?);
@@ -236,7 +236,7 @@ fn frames(stage: &mut Stage) -> Result<()> {
         return Ok(());
     };
     let checks = verify::processes(&snapshot, stage.accounts());
-    checks.into_iter().for_each(|check| stage.check(check));
+    stage.check_all(checks);
     let sender = snapshot.process(Pid(pid)).map(|usage| usage.counters);
     stage.check(Check::same(
         "the sender of frames is charged",
@@ -246,7 +246,7 @@ fn frames(stage: &mut Stage) -> Result<()> {
     let [left, right] = [&moved.devices[0], &moved.devices[1]];
     // Where the frames arrive, sockets get them: all is explained.
     let checks = verify::device(&snapshot, right, verify::Moment::Open);
-    checks.into_iter().for_each(|check| stage.check(check));
+    stage.check_all(checks);
     let found = interface(&snapshot, left)?;
     let below = DATAGRAMS * (600 + 28);
     let by_sockets = left.moved.bytes_sent - below;

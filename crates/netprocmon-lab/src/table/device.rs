@@ -197,7 +197,7 @@ fn beside(stage: &mut Stage) -> Result<()> {
         return Ok(());
     };
     let checks = verify::processes(&snapshot, stage.accounts());
-    checks.into_iter().for_each(|check| stage.check(check));
+    stage.check_all(checks);
     let (link, was) = (&moved.devices[0], &before.devices[0]);
     let ours = snapshot.interfaces.iter().find(|one| one.id == link.id);
     stage.check(Check::number(

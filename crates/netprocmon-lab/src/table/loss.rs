@@ -78,13 +78,9 @@ fn handshakes(stage: &mut Stage) -> Result<()> {
     };
     for (end, what) in [(End::Left, "clients"), (End::Right, "server")] {
         let truth = snmp::read(stage.namespace(end), "Tcp", "RetransSegs")?;
-        let is_server = |pid: Pid| pid.0 == server_pid;
-        let ours = snapshot
-            .processes
-            .iter()
-            .filter(|usage| is_server(usage.process.pid) == (end == End::Right))
-            .map(|usage| usage.counters)
-            .sum::<Counters>();
+        let pids = stage.accounts().iter().map(|account| account.pid);
+        let pids = pids.filter(|pid| (*pid == server_pid) == (end == End::Right));
+        let ours: Counters = pids.map(|pid| counters(&snapshot, pid)).sum();
         let what = format!("{what}: retransmitted packets");
         let ours = ours.retransmitted_packets;
         stage.check(Check::number(what, truth, ours, Tolerance::Exact));

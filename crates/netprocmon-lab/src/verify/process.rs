@@ -64,6 +64,25 @@ fn process(snapshot: &Snapshot, account: &Account) -> Vec<Check> {
             checks.push(Check::at_least(of(what), payload, bytes));
         }
     }
+    if let Some(connections) = usage.and_then(|usage| usage.connections.as_ref()) {
+        let sum: Counters = connections.iter().map(|one| one.counters).sum();
+        for (what, whole, sum) in [
+            ("bytes sent", ours.bytes_sent, sum.bytes_sent),
+            ("bytes recv", ours.bytes_recv, sum.bytes_recv),
+            ("packets sent", ours.packets_sent, sum.packets_sent),
+            ("packets recv", ours.packets_recv, sum.packets_recv),
+            ("payload sent", ours.payload_sent, sum.payload_sent),
+            ("payload recv", ours.payload_recv, sum.payload_recv),
+            (
+                "retransmitted packets",
+                ours.retransmitted_packets,
+                sum.retransmitted_packets,
+            ),
+        ] {
+            let what = format!("{what}, sum of its connections");
+            checks.push(exactly(&what, whole.unwrap_or_default(), sum));
+        }
+    }
     if let Some(wire) = account.wire {
         checks.push(exactly("bytes sent", wire.bytes_sent, ours.bytes_sent));
         checks.push(exactly("bytes recv", wire.bytes_recv, ours.bytes_recv));

@@ -1,0 +1,72 @@
+//! Very many small connections, one after another: a request of 100 bytes, a reply of 300.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use rustix::net::sockopt::set_socket_linger;
+
+use super::{Account, Event, say, wait_for_release};
+
+/// Serves small connections.
+#[derive(Debug, Args)]
+pub struct Server {
+    #[arg(long)]
+    listen: IpAddr,
+    #[arg(long)]
+    count: usize,
+}
+
+/// Makes small connections.
+#[derive(Debug, Args)]
+pub struct Client {
+    #[arg(long)]
+    to: SocketAddr,
+    #[arg(long)]
+    count: usize,
+    /// End each with a reset, which leaves no time-wait, instead of an orderly close.
+    #[arg(long)]
+    reset: bool,
+}
+
+const REQUEST: usize = 100;
+const REPLY: usize = 300;
+
+impl Server {
+    pub(super) fn run(self) -> Result<()> {
+        let listener = TcpListener::bind((self.listen, 0)).context("listen")?;
+        let port = listener.local_addr()?.port();
+        say(&Event::Listening { port })?;
+        let mut account = Account::of_this_process();
+        for _ in 0..self.count {
+            let (mut stream, _) = listener.accept().context("accept")?;
+            stream.read_exact(&mut [0; REQUEST])?;
+            stream.write_all(&[0x5a; REPLY])?;
+            account.recv += REQUEST as u64;
+            account.sent += REPLY as u64;
+            let _end_or_reset = stream.read(&mut [0]);
+        }
+        say(&Event::Moved(account))?;
+        wait_for_release()
+    }
+}
+
+impl Client {
+    pub(super) fn run(self) -> Result<()> {
+        let mut account = Account::of_this_process();
+        for _ in 0..self.count {
+            let mut stream = TcpStream::connect(self.to).context("connect")?;
+            stream.write_all(&[0x5a; REQUEST])?;
+            stream.read_exact(&mut [0; REPLY])?;
+            account.sent += REQUEST as u64;
+            account.recv += REPLY as u64;
+            if self.reset {
+                set_socket_linger(&stream, Some(Duration::ZERO))?;
+            }
+        }
+        say(&Event::Moved(account))?;
+        wait_for_release()
+    }
+}
