@@ -143,6 +143,13 @@ fn error(operation: &'static str, netns: &Netns, reason: io::Error) -> HostError
     HostError::new(operation, object, reason)
 }
 
+/// Whether the way still leads to that namespace; a number is given again when its namespace is
+/// gone, but never while it lives.
+#[must_use]
+pub fn leads_to(netns: &Netns) -> bool {
+    inode(&netns.path).is_ok_and(|id| id == netns.id)
+}
+
 fn inode(path: &Path) -> io::Result<NetnsId> {
     let inode = path.metadata()?.ino();
     u32::try_from(inode).map(NetnsId).map_err(io::Error::other)

@@ -20,6 +20,8 @@ pub(crate) struct Interfaces {
     ways: BTreeMap<NetnsId, Netns>,
     /// Namespaces that could not be found again: not looked for at each sample.
     lost: BTreeSet<NetnsId>,
+    /// Some were looked at without their peers.
+    hasty: bool,
     /// Raised with each change of `known`.
     version: u64,
 }
@@ -51,7 +53,7 @@ impl Interfaces {
     /// The number may be that of one that is gone: the kernel gives numbers again.
     pub(crate) fn meet(&mut self, netns: NetnsId, member: Pid) {
         let before = self.ways.get(&netns);
-        if before.is_some_and(|way| netns::leads_to(way)) {
+        if before.is_some_and(netns::leads_to) {
             return; // met at the start
         }
         self.known.retain(|id, _| id.netns != netns);
@@ -60,16 +62,15 @@ impl Interfaces {
             id: netns,
             path: format!("/proc/{member}/ns/net").into(),
         };
-        self.ways.insert(netns, way);
-        self.survey_all(); // the others too: a veth's peer says how it counts
-        if self.known.keys().any(|id| id.netns == netns) {
+        // Only this one, for it may be gone in a moment. A veth's peer elsewhere says how it counts:
+        // that can wait until something is read.
+        self.hasty = true;
+        if self.survey(way) {
             return;
         }
         // The member is gone already; somebody else may live there.
-        self.ways.remove(&netns);
         if let Some(way) = netns::all().into_iter().find(|way| way.id == netns) {
-            self.ways.insert(netns, way);
-            self.survey_all();
+            self.survey(way);
         }
     }
 
@@ -109,9 +110,11 @@ impl Interfaces {
     /// Fresh readings of these interfaces.
     pub(crate) fn read(&mut self, wanted: &BTreeSet<InterfaceId>) -> Vec<InterfaceReading> {
         let spaces: BTreeSet<NetnsId> = wanted.iter().map(|id| id.netns).collect();
-        if wanted
-            .iter()
-            .any(|id| !self.known.contains_key(id) && !self.lost.contains(&id.netns))
+        let hasty = std::mem::take(&mut self.hasty);
+        if hasty
+            || wanted
+                .iter()
+                .any(|id| !self.known.contains_key(id) && !self.lost.contains(&id.netns))
         {
             self.find_ways(&spaces);
             self.survey_all();
@@ -185,16 +188,31 @@ impl Interfaces {
             .collect()
     }
 
-    /// Interfaces that were not there before count from 0.
+    /// Looks at one namespace; whether there was a way into it.
+    fn survey(&mut self, way: Netns) -> bool {
+        let (found, _gone) = interface::survey(std::slice::from_ref(&way));
+        let there = !found.is_empty();
+        self.learn_all(&found);
+        if there {
+            self.ways.insert(way.id, way);
+        }
+        there
+    }
+
     fn survey_all(&mut self) {
         let ways: Vec<_> = self.ways.values().cloned().collect();
         let (found, _gone) = interface::survey(&ways);
+        self.learn_all(&found);
+    }
+
+    /// Interfaces that were not there before count from 0.
+    fn learn_all(&mut self, found: &[Surveyed]) {
         for one in found {
             let start = self
                 .known
-                .get(&id(&one))
+                .get(&id(one))
                 .map_or(DeviceCounters::default(), |known| known.start);
-            self.learn(&one, start);
+            self.learn(one, start);
         }
     }
 
