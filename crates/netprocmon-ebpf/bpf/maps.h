@@ -40,6 +40,8 @@ struct socket_state {
 	__u64 peer; /* the row of the remote that an unconnected socket sent to last */
 	__u64 early_tx_payload; /* in `slot`, before a packet has told the interface */
 	__u64 early_rx_payload;
+	__u32 reader; /* of a shared socket: who read last, and how often in a row */
+	__u32 reads_in_a_row;
 };
 
 enum {
@@ -48,7 +50,7 @@ enum {
 	SOCKET_KERNEL = 4,	/* the kernel's own: no process context to trust */
 	SOCKET_OUTGOING = 8,
 	SOCKET_INCOMING = 16,
-	SOCKET_SHARED = 64,	/* more than one process has moved bytes on it */
+	SOCKET_SHARED = 64,	/* somebody else than its owner has moved bytes on it */
 	SOCKET_SUBFLOW = 32,	/* of multipath TCP: counted in the whole connection's state */
 };
 

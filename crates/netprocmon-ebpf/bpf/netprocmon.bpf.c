@@ -368,7 +368,7 @@ int BPF_PROG(sock_recv_length, struct sock *sk, int ret, int flags)
 	if (sk->sk_type == SOCK_STREAM)
 		read_all(socket);
 	else if (reader)
-		read_datagram(socket, sk, reader, ret);
+		read_datagram(socket, sk, task, reader, ret);
 	return 0;
 }
 

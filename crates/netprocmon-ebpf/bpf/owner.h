@@ -11,7 +11,8 @@
  * A stream has one owner at a time, under its lock. Several processes may send and receive
  * datagrams on one socket at once (workers that were forked behind it): then it stays with its
  * first owner while that lives, and each call is charged to its caller: what it sent directly, and
- * what it read is carried over from the owner.
+ * what it read is carried over from the owner. When one of them has been the only reader for a
+ * while, and nothing waits, the socket becomes its own.
  */
 #ifndef NETPROCMON_OWNER_H
 #define NETPROCMON_OWNER_H
@@ -108,12 +109,13 @@ static __always_inline void claim(struct socket_state *socket, struct task_struc
 		    !(socket->flags & SOCKET_PROVISIONAL))
 			return; /* somebody moves bytes on it already */
 		remember(task, start, tgid, true);
-		if (socket->owner_tgid && !(socket->flags & SOCKET_PROVISIONAL)) {
-			socket->flags |= SOCKET_SHARED;
-			if (socket->protocol != IPPROTO_TCP &&
-			    lives(socket->owner_start, socket->owner_tgid))
-				return;
+		if (kind != CLAIM_HOLD && socket->protocol != IPPROTO_TCP &&
+		    socket->owner_tgid && lives(socket->owner_start, socket->owner_tgid)) {
+			socket->flags = (socket->flags | SOCKET_SHARED) & ~SOCKET_PROVISIONAL;
+			return;
 		}
+		if (socket->owner_tgid && !(socket->flags & SOCKET_PROVISIONAL))
+			socket->flags |= SOCKET_SHARED;
 		hand_over(socket, start, tgid);
 	}
 	if (kind == CLAIM_HOLD || !(socket->flags & SOCKET_PROVISIONAL))
@@ -142,12 +144,15 @@ static __always_inline void read_some(struct socket_state *socket, __u32 taken, 
 	socket->pending_rx_packets = (socket->pending_rx_packets * left) >> 16;
 }
 
+#define READS_TO_OWN 64
+
 /*
  * A reader has taken one datagram of `length` bytes; others may wait for other readers. What was
  * dropped, cut off or merged makes the count drift: an empty queue sets it right.
  */
 static __always_inline void read_datagram(struct socket_state *socket, struct sock *sk,
-					  struct counters *reader, __u64 length)
+					  struct task_struct *task, struct counters *reader,
+					  __u64 length)
 {
 	__u64 packets = socket->pending_rx_packets, bytes = socket->pending_rx_bytes;
 
@@ -166,10 +171,21 @@ static __always_inline void read_datagram(struct socket_state *socket, struct so
 	if (packets <= 1 || bytes <= length ||
 	    (packets > 64 && !sk->sk_backlog.rmem_alloc.counter)) {
 		read_all(socket);
-		return;
+	} else {
+		add(socket->pending_rx_bytes, -length);
+		add(socket->pending_rx_packets, -1ULL);
 	}
-	add(socket->pending_rx_bytes, -length);
-	add(socket->pending_rx_packets, -1ULL);
+	if (!(socket->flags & SOCKET_SHARED) || task->flags & PF_KTHREAD)
+		return;
+	if (socket->reader != (__u32)task->tgid) {
+		socket->reader = task->tgid;
+		socket->reads_in_a_row = 0;
+	} else if (++socket->reads_in_a_row > READS_TO_OWN &&
+		   !sk->sk_backlog.rmem_alloc.counter) {
+		read_all(socket);
+		socket->flags &= ~SOCKET_SHARED;
+		hand_over(socket, task->group_leader->start_boottime, task->tgid);
+	}
 }
 
 /* The row of a namespace in `namespaces`; asks user space to look at one that is new. */
