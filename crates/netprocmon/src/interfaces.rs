@@ -120,14 +120,35 @@ impl Interfaces {
             self.survey_all();
         }
         let mut readings = Vec::with_capacity(wanted.len());
-        let mut gone = Vec::new();
-        let ways = self.find_ways(&spaces);
+        let closed = self.read_links(&spaces, wanted, &mut readings);
+        // A way by a process that has ended: there may be another.
+        self.read_links(&closed, wanted, &mut readings);
+        let read: BTreeSet<_> = readings.iter().map(|reading| reading.id).collect();
+        readings.extend(
+            wanted
+                .difference(&read)
+                .filter_map(|id| self.remembered(*id)),
+        );
+        readings
+    }
+
+    /// Reads the wanted interfaces of these namespaces, and gives those namespaces into which the
+    /// way has closed.
+    fn read_in(
+        &mut self,
+        spaces: &BTreeSet<NetnsId>,
+        wanted: &BTreeSet<InterfaceId>,
+        readings: &mut Vec<InterfaceReading>,
+    ) -> BTreeSet<NetnsId> {
+        let mut gone = BTreeSet::new();
+        let ways = self.find_ways(spaces);
         for (netns, answer) in ways
             .iter()
             .zip(netns::enter(&ways, |_| interface::list_links()))
         {
             let Ok(Ok(links)) = answer else {
-                gone.push(netns.id);
+                self.ways.remove(&netns.id);
+                gone.insert(netns.id);
                 continue;
             };
             for link in links {
@@ -144,16 +165,40 @@ impl Interfaces {
                 }
             }
         }
-        for netns in gone {
-            self.ways.remove(&netns);
+        gone
+    }
+
+    /// Reads what is wanted of these namespaces; answers with those whose way has closed.
+    fn read_links(
+        &mut self,
+        spaces: &BTreeSet<NetnsId>,
+        wanted: &BTreeSet<InterfaceId>,
+        readings: &mut Vec<InterfaceReading>,
+    ) -> BTreeSet<NetnsId> {
+        let mut closed = BTreeSet::new();
+        let ways = self.find_ways(spaces);
+        let answers = netns::enter(&ways, |_| interface::list_links());
+        for (netns, answer) in ways.iter().zip(answers) {
+            let Ok(Ok(links)) = answer else {
+                self.ways.remove(&netns.id);
+                closed.insert(netns.id);
+                continue;
+            };
+            for link in links {
+                let id = InterfaceId {
+                    netns: netns.id,
+                    index: link.index,
+                };
+                if let Some(known) = self.known.get_mut(&id).filter(|_| wanted.contains(&id)) {
+                    if known.name != link.name {
+                        known.name = Arc::clone(&link.name);
+                        self.version += 1;
+                    }
+                    readings.push(link.reading(netns.id, known.start, known.counting));
+                }
+            }
         }
-        let read: BTreeSet<_> = readings.iter().map(|reading| reading.id).collect();
-        readings.extend(
-            wanted
-                .difference(&read)
-                .filter_map(|id| self.remembered(*id)),
-        );
-        readings
+        closed
     }
 
     /// What is still known of an interface that is gone: its name, not its counters.
