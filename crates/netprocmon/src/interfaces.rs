@@ -132,42 +132,6 @@ impl Interfaces {
         readings
     }
 
-    /// Reads the wanted interfaces of these namespaces, and gives those namespaces into which the
-    /// way has closed.
-    fn read_in(
-        &mut self,
-        spaces: &BTreeSet<NetnsId>,
-        wanted: &BTreeSet<InterfaceId>,
-        readings: &mut Vec<InterfaceReading>,
-    ) -> BTreeSet<NetnsId> {
-        let mut gone = BTreeSet::new();
-        let ways = self.find_ways(spaces);
-        for (netns, answer) in ways
-            .iter()
-            .zip(netns::enter(&ways, |_| interface::list_links()))
-        {
-            let Ok(Ok(links)) = answer else {
-                self.ways.remove(&netns.id);
-                gone.insert(netns.id);
-                continue;
-            };
-            for link in links {
-                let id = InterfaceId {
-                    netns: netns.id,
-                    index: link.index,
-                };
-                if let Some(known) = self.known.get_mut(&id).filter(|_| wanted.contains(&id)) {
-                    if known.name != link.name {
-                        known.name = Arc::clone(&link.name);
-                        self.version += 1;
-                    }
-                    readings.push(link.reading(netns.id, known.start, known.counting));
-                }
-            }
-        }
-        gone
-    }
-
     /// Reads what is wanted of these namespaces; answers with those whose way has closed.
     fn read_links(
         &mut self,

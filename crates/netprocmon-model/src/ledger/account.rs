@@ -166,7 +166,10 @@ impl Account {
             .as_ref()
             .map_or(Counters::ZERO, |usage| usage.counters);
         let interfaces = self.by_interface().into_iter();
-        let taken = interfaces.filter(|(id, _)| view.selection.takes_interface(*id));
+        // Payload that was moved before a packet has gone over to the packet's interface.
+        let taken = interfaces.filter(|(id, counters)| {
+            view.selection.takes_interface(*id) && (id.index != 0 || !counters.is_zero())
+        });
         ProcessUsage {
             process: Arc::clone(&self.facts),
             counters,

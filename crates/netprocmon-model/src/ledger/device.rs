@@ -47,7 +47,8 @@ impl InterfaceCount {
             self.renamed = true;
         }
         self.moved = false;
-        self.device = reading.device;
+        // What an interface that is gone had counted last is still the best that is known.
+        self.device = reading.device.or(self.device);
         self.link_header = reading.link_header;
         self.basis = reading.basis;
     }
