@@ -20,9 +20,9 @@ mod frames;
 mod hermit;
 mod icmp;
 mod process;
+mod share;
 mod sink;
 mod small;
-mod share;
 mod socket;
 pub mod stream;
 mod swarm;
@@ -30,8 +30,8 @@ mod tcp;
 mod tunnel;
 mod udp;
 
-pub(crate) use process::named_program;
 pub use process::Running;
+pub(crate) use process::named_program;
 pub use sink::group;
 
 /// What a generator can do. The names are those of the hidden `generate` subcommand.
