@@ -61,7 +61,7 @@ pub fn run(options: &Options) -> Result<bool> {
     for row in rows {
         let outcome = match &obstacle {
             Some(reason) => Outcome::Skipped(reason.clone()),
-            None => play(row, !options.without_monitor),
+            None => play_twice(row, !options.without_monitor),
         };
         print!("{}", shown(&row, &outcome, options.verbose));
         tally.add(&outcome);
@@ -114,6 +114,18 @@ fn obstacle(with_monitor: bool) -> Option<String> {
         }
         // Anything else that goes wrong is no obstacle but a fault, which every row will show.
         Ok(_) | Err(_) => None,
+    }
+}
+
+/// Plays a row; once more, and says so, where what broke was the lab itself before it had compared
+/// anything. A comparison is never repeated.
+fn play_twice(row: Scenario, with_monitor: bool) -> Outcome {
+    match play(row, with_monitor) {
+        Outcome::Broke(reason, checks) if checks.is_empty() => {
+            println!("again   {}: {reason}", row.name);
+            play(row, with_monitor)
+        }
+        outcome => outcome,
     }
 }
 

@@ -60,7 +60,7 @@ impl Way {
             socket::set(stream, libc::SOL_SOCKET, libc::SO_SNDBUF, 16 * 1024)?;
         }
         let chunk = vec![0x5a; usize::try_from(length)?];
-        let (mut sent, mut refused, mut partial) = (0_usize, 0, 0);
+        let (mut sent, mut partial) = (0_usize, 0);
         while sent < chunk.len() {
             let rest = &chunk[sent..];
             let next = &rest[..rest.len().min(CHUNK)];
@@ -86,14 +86,14 @@ impl Way {
             match done {
                 Ok(n) => sent += n,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    refused += 1;
                     poll(&mut [PollFd::new(stream, PollFlags::OUT)], None)?;
                 }
                 Err(error) => return Err(error).context("send"),
             }
         }
         if self == Self::Partial {
-            ensure!(partial > 0 && refused > 0, "every call sent all there was");
+            // Whether a call is refused besides is the timing's to say; the receiver's are.
+            ensure!(partial > 0, "every call sent all there was");
         }
         if self == Self::ZeroCopy {
             notifications(stream)?;
