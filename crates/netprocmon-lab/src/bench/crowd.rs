@@ -44,18 +44,20 @@ impl Crowd {
     pub(super) fn of_sockets(namespace: &Namespace, count: usize) -> Result<Self> {
         let processes = count.div_ceil(PER_PROCESS).max(1);
         let each = (count / processes).to_string();
-        Self::start(namespace, &[&processes.to_string(), "tcp", &each])
+        let args = ["crowd", &processes.to_string(), "tcp", &each];
+        Ok(Self::start(namespace, &args)?.0)
     }
 
     /// `count` processes with one UDP socket each.
     pub(super) fn of_processes(namespace: &Namespace, count: usize) -> Result<Self> {
-        Self::start(namespace, &[&count.to_string(), "udp"])
+        Ok(Self::start(namespace, &["crowd", &count.to_string(), "udp"])?.0)
     }
 
-    fn start(namespace: &Namespace, args: &[&str]) -> Result<Self> {
+    /// Any worker, and the line that it says when it is ready.
+    pub(super) fn start(namespace: &Namespace, args: &[&str]) -> Result<(Self, String)> {
         let netns = namespace.file().try_clone()?;
         let mut command = Command::new("/proc/self/exe");
-        command.args(["work", "crowd"]).args(args);
+        command.arg("work").args(args);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let enter = move || {
             set_parent_process_death_signal(Some(Signal::KILL))?;
@@ -70,21 +72,21 @@ impl Crowd {
         };
         let said = BufReader::new(stdout);
         let mut crowd = Self { child, stdin, said };
-        crowd.hear()?;
-        Ok(crowd)
+        let line = crowd.hear()?;
+        Ok((crowd, line))
     }
 
     /// Each socket moves something, and has when this returns.
     pub(super) fn move_something(&mut self) -> Result<()> {
         self.stdin.write_all(b"\n").context("tell a worker")?;
-        self.hear()
+        self.hear().map(drop)
     }
 
-    fn hear(&mut self) -> Result<()> {
+    fn hear(&mut self) -> Result<String> {
         let mut line = String::new();
         self.said.read_line(&mut line).context("hear a worker")?;
         ensure!(!line.is_empty(), "a worker ended before it was done");
-        Ok(())
+        Ok(line.trim().to_owned())
     }
 }
 

@@ -18,7 +18,7 @@ use super::throughput::{Pairs, in_turns};
 use super::watch::{memory, processor_time};
 use crate::net::{End, Link, Offload};
 
-mod curls;
+pub(super) mod curls;
 mod tool;
 
 use curls::Shares;

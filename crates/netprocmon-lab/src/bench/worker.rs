@@ -10,6 +10,7 @@ use clap::Subcommand;
 use netprocmon::Monitor;
 
 use super::crowd::{self, Holding};
+use super::peers::curls;
 
 /// What such a process can do.
 #[derive(Debug, Subcommand)]
@@ -22,6 +23,8 @@ pub enum Worker {
         #[command(subcommand)]
         each: Holding,
     },
+    /// Answers HTTP requests, and says first at which address
+    Serve,
     /// Starts a monitor and says how many nanoseconds that took
     Start {
         /// Count connections too
@@ -35,6 +38,7 @@ impl Worker {
     pub fn run(self) -> Result<()> {
         match self {
             Self::Crowd { processes, each } => crowd::hold(processes, each),
+            Self::Serve => curls::serve(),
             Self::Start { connections } => {
                 let start = Instant::now();
                 let monitor = Monitor::builder().connections(connections).start()?;

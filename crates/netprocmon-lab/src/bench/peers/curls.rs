@@ -17,8 +17,10 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::tool::Tool;
 use crate::bench::Options;
+use crate::bench::crowd::Crowd;
 use crate::bench::load::bare_link;
-use crate::net::{End, Link, Namespace, Offload};
+use crate::bench::worker::say;
+use crate::net::{End, Namespace, Offload};
 use crate::truth;
 
 const PROCESSES: usize = 300;
@@ -39,7 +41,8 @@ pub(super) struct Shares {
 pub(super) fn shares(options: &Options, tool: &Tool) -> Result<Shares> {
     // Each packet on its own, so that the device counts what every tool sees.
     let link = bare_link(Offload::Off)?;
-    let server = serve(&link)?;
+    let (_server, address) = Crowd::start(link.namespace(End::Right), &["serve"])?;
+    let server = address.parse()?;
     let started = tool.start(link.namespace(End::Left))?;
     let before = truth::read(&link.device(End::Left))?.1;
     let count = if options.quick { 30 } else { PROCESSES };
@@ -55,27 +58,23 @@ pub(super) fn shares(options: &Options, tool: &Tool) -> Result<Shares> {
     })
 }
 
-/// Answers every request in the same way, one after the other, for as long as the bench runs.
-fn serve(link: &Link) -> Result<SocketAddr> {
+/// The worker: answers every request in the same way, one after the other, until it is killed. A
+/// process of its own, or the curls would inherit its sockets for as long as they are not executed.
+pub(in crate::bench) fn serve() -> Result<()> {
     let right = SocketAddr::new(End::Right.address(IpVersion::V4), 0);
-    let listener = link
-        .namespace(End::Right)
-        .inside(|| TcpListener::bind(right))??;
-    let address = listener.local_addr()?;
-    let mut answer =
-        format!("HTTP/1.1 200 OK\r\nContent-Length: {BODY}\r\nConnection: close\r\n\r\n")
-            .into_bytes();
+    let listener = TcpListener::bind(right).context("listen")?;
+    say(&listener.local_addr()?.to_string())?;
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {BODY}\r\nConnection: close\r\n\r\n");
+    let mut answer = head.into_bytes();
     answer.resize(answer.len() + BODY, b'x');
-    thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let mut request = [0; 1024];
-            // A client that goes away early is missing from the sum, and the share shows it.
-            if stream.read(&mut request).is_ok() {
-                let _ = stream.write_all(&answer);
-            }
+    for mut stream in listener.incoming().flatten() {
+        let mut request = [0; 1024];
+        // A client that goes away early is missing from the sum, and the share shows it.
+        if stream.read(&mut request).is_ok() {
+            let _ = stream.write_all(&answer);
         }
-    });
-    Ok(address)
+    }
+    Ok(())
 }
 
 fn run(namespace: &Namespace, server: SocketAddr, count: usize) -> Result<BTreeSet<u32>> {
