@@ -105,7 +105,10 @@ pub(super) fn memory(pid: u32, field: &str) -> Option<f64> {
 pub(super) fn processor_time(pid: u32) -> Option<Duration> {
     let mut total = 0;
     for thread in fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
-        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        // A thread that has ended since the list was made is left out.
+        let Ok(text) = fs::read_to_string(thread.path().join("schedstat")) else {
+            continue;
+        };
         total += text.split(' ').next()?.parse::<u64>().ok()?;
     }
     Some(Duration::from_nanos(total))
