@@ -12,7 +12,7 @@ use netprocmon::host::socket::Socket;
 use netprocmon::host::{BootClock, HostError, process, socket};
 use netprocmon::{
     Connection, ConnectionId, ConnectionState, ConnectionUsage, Counters, Degradation, InterfaceId,
-    Pid, Process, Protocol,
+    Pid, Process, Protocol, Scope,
 };
 
 /// What the look found.
@@ -137,6 +137,10 @@ pub(crate) fn usage(socket: &Socket) -> ConnectionUsage {
             local: socket.local,
             remote: socket.remote,
             remote_name: None,
+            scope: socket.remote.map(|remote| Scope::of(remote.ip())),
+            service: None,
+            peer: None,
+            origin: None,
             state: socket.state,
             direction: None,
             interface: InterfaceId {

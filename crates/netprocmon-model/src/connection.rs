@@ -6,7 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{Counters, InterfaceId, IpVersion, Protocol};
+use crate::remote::peer_fields;
+use crate::{Counters, InterfaceId, IpVersion, Origin, Peer, Protocol, Scope};
 
 /// A source's own number for a connection; unique for the life of the monitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -99,6 +100,17 @@ pub struct Connection {
     pub remote: Option<SocketAddr>,
     /// The remote's name, where it is known without asking anybody.
     pub remote_name: Option<Arc<str>>,
+    /// How far away the remote is.
+    #[serde(rename = "remote_scope")]
+    pub scope: Option<Scope>,
+    /// The service that the well-known end's port is registered for, such as `https`.
+    pub service: Option<Arc<str>>,
+    /// The process at the other end, where that is on this host.
+    #[serde(flatten, serialize_with = "peer_fields")]
+    pub peer: Option<Peer>,
+    /// Where the remote is said to be; absent unless a database was given.
+    #[serde(flatten)]
+    pub origin: Option<Arc<Origin>>,
     /// Socket state.
     pub state: ConnectionState,
     /// Who opened it, where that is known.

@@ -17,8 +17,10 @@ mod identity;
 mod interface;
 mod ledger;
 mod observation;
+mod place;
 mod process;
 mod protocol;
+mod remote;
 mod selection;
 mod snapshot;
 pub mod text;
@@ -32,8 +34,10 @@ pub use interface::{
 };
 pub use ledger::{Ledger, Retention};
 pub use observation::{ConnectionReading, Delta, Merged, Observation, Owner, Reason, TrafficKey};
+pub use place::{Container, Place, Pod, ProgramFile};
 pub use process::Process;
 pub use protocol::{IpVersion, Protocol, UnknownProtocol};
+pub use remote::{Origin, Peer, Scope};
 pub use selection::Selection;
 pub use snapshot::{
     InterfaceUsage, ProcessUsage, ProtocolUsage, SCHEMA_VERSION, Snapshot, SourceKind,

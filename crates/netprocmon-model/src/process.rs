@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{NetnsId, Pid, ProcessId};
+use crate::{NetnsId, Pid, Place, ProcessId, ProgramFile};
 
 /// Facts about one process. Shared between snapshots; replaced as a whole when something changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -35,10 +35,13 @@ pub struct Process {
     pub user: Option<Arc<str>>,
     /// cgroup v2 path, from the root of the hierarchy.
     pub cgroup: Option<Arc<str>>,
-    /// systemd unit.
-    pub unit: Option<Arc<str>>,
-    /// Container id or name.
-    pub container: Option<Arc<str>>,
+    /// The script or archive that an interpreter runs: `train.py`, `app.jar`.
+    pub script: Option<Arc<str>>,
+    /// What has become of the program file; `None` while it stands where it stood.
+    pub exe_file: Option<ProgramFile>,
+    /// Unit, slice, container, pod, flat; shared by the processes of a cgroup.
+    #[serde(flatten)]
+    pub place: Arc<Place>,
     /// The network namespace of its sockets.
     pub netns: Option<NetnsId>,
     /// When it ended; `None` while it lives.
@@ -63,8 +66,9 @@ impl Process {
             uid: None,
             user: None,
             cgroup: None,
-            unit: None,
-            container: None,
+            script: None,
+            exe_file: None,
+            place: Arc::default(),
             netns: None,
             exited: None,
             tree: None,

@@ -8,7 +8,7 @@ use netprocmon::{
     Connection, ConnectionId, ConnectionState, ConnectionUsage, Counters, Degradation,
     DeviceCounters, Direction, InterfaceId, InterfaceSummary, InterfaceUsage, IpVersion, NetnsId,
     Pid, Process, ProcessId, ProcessUsage, Protocol, ProtocolUsage, Rates, Reason, SCHEMA_VERSION,
-    Snapshot, SourceKind, UnattributedUsage,
+    Scope, Snapshot, SourceKind, UnattributedUsage,
 };
 
 const NETNS: NetnsId = NetnsId(4_026_531_840);
@@ -42,6 +42,10 @@ fn connection(counters: Counters) -> ConnectionUsage {
             local: "192.0.2.2:41312".parse().unwrap(),
             remote: Some("198.51.100.7:443".parse().unwrap()),
             remote_name: Some("evil\u{1b}]0;x\u{7}.example".into()),
+            scope: Some(Scope::Public),
+            service: Some("https".into()),
+            peer: None,
+            origin: None,
             state: ConnectionState::Established,
             direction: Some(Direction::Out),
             interface: ETH0,

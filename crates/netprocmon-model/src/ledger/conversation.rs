@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::device::InterfaceCount;
-use crate::{Connection, ConnectionReading, ConnectionUsage, InterfaceId, Owner, ProcessId};
+use crate::{Connection, ConnectionReading, ConnectionUsage, InterfaceId, Owner, ProcessId, Scope};
 
 #[derive(Debug)]
 pub(super) struct Conversation {
@@ -44,6 +44,10 @@ impl Conversation {
                 local: reading.local,
                 remote: reading.remote,
                 remote_name: None,
+                scope: reading.remote.map(|remote| Scope::of(remote.ip())),
+                service: None,
+                peer: None,
+                origin: None,
                 state: reading.state,
                 direction: reading.direction,
                 interface: reading.interface,
