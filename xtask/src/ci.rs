@@ -4,7 +4,7 @@
 use anyhow::Result;
 
 use crate::shell::{self, cargo, exists};
-use crate::{bpf::Bpf, test};
+use crate::{bpf::Bpf, instructions::Instructions, test};
 
 pub(crate) fn run() -> Result<()> {
     shell::run(&mut cargo(&["fmt", "--all", "--check"])?)?;
@@ -16,6 +16,7 @@ pub(crate) fn run() -> Result<()> {
     shell::run(cargo(&doc)?.env("RUSTDOCFLAGS", "-D warnings"))?;
     Bpf { check: true }.run()?;
     deny()?;
+    Instructions::default().run()?;
     test::run()
 }
 

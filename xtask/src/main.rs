@@ -10,6 +10,7 @@ use clap::Parser;
 mod bench;
 mod bpf;
 mod ci;
+mod instructions;
 mod lab;
 mod packages;
 mod shell;
@@ -25,9 +26,12 @@ enum Command {
     Lab(lab::Lab),
     /// Build the bench and the command that it measures, and run it as root.
     Bench(bench::Bench),
+    /// Count the instructions of what runs in each tick, and compare with what is committed.
+    Instructions(instructions::Instructions),
     /// Compile the BPF programs into the object that is committed.
     Bpf(bpf::Bpf),
-    /// Everything that must hold for a commit: format, lints, docs, BPF object, licences, tests.
+    /// Everything that must hold for a commit: format, lints, docs, BPF object, licences,
+    /// instruction counts, tests.
     Ci,
 }
 
@@ -36,6 +40,7 @@ fn main() -> ExitCode {
         Command::Test => test::run(),
         Command::Lab(lab) => lab.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Instructions(instructions) => instructions.run(),
         Command::Bpf(bpf) => bpf.run(),
         Command::Ci => ci::run(),
     };

@@ -38,6 +38,9 @@ pub(crate) const BPF: &[Need] = &[
     need("/usr/include/linux/bpf.h", "linux-libc-dev"),
 ];
 
+/// For counting instructions.
+pub(crate) const INSTRUCTIONS: &[Need] = &[need("valgrind", "valgrind"), need("ip", "iproute2")];
+
 /// Other tools, for `cargo xtask bench --peers`, and what those of crates.io are built with.
 pub(crate) const PEERS: &[Need] = &[
     need("nethogs", "nethogs"),

@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, openat};
+use rustix::fs::{AtFlags, Mode, OFlags, openat, statat};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
 
 use crate::{HostError, mountinfo};
@@ -126,6 +126,21 @@ pub fn id_of_path(mount: &Path, path: &str) -> Option<u64> {
     Some(directory.metadata().ok()?.ino())
 }
 
+/// The same, below an open directory of the hierarchy's root. `None` for what is not there, and for
+/// the paths with `..` that stand for what lies outside of a cgroup namespace.
+#[must_use]
+pub fn id_at(mount: BorrowedFd<'_>, path: &str) -> Option<u64> {
+    if path.split('/').any(|part| part == "..") {
+        return None;
+    }
+    let relative = match path.trim_start_matches('/') {
+        "" => ".",
+        relative => relative,
+    };
+    let directory = statat(mount, relative, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    Some(directory.st_ino)
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs::{self, File};
@@ -165,6 +180,9 @@ mod tests {
         fs::create_dir(&own.0).unwrap();
         let mount = File::open(&point).unwrap();
         let id = id_of_path(&point, &name).unwrap();
+        assert_eq!(id_at(mount.as_fd(), &format!("/{name}")), Some(id));
+        assert_eq!(id_at(mount.as_fd(), &format!("/x/../{name}")), None);
+        assert_eq!(id_at(mount.as_fd(), "/"), id_of_path(&point, "/"));
         assert_eq!(path_of_id(mount.as_fd(), id), Some(format!("/{name}")));
         assert_eq!(path_of_id(mount.as_fd(), u64::MAX), None);
         if is_real_root(&point) {

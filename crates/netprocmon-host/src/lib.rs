@@ -1,7 +1,7 @@
 //! Facts about this Linux host: processes, sockets, interfaces, namespaces, cgroups, privileges.
 //!
 //! Everything here is a question that the kernel answers now; nothing is counted, remembered
-//! between calls (but for the user names) or changed. A source asks it for what the traffic itself
+//! between calls (but for names, in the rooms that say so) or changed. A source asks it for what the traffic itself
 //! does not say, and the command line asks it for its listings.
 //!
 //! All that is read here is hostile input: processes choose their names and arguments, and what
@@ -16,12 +16,16 @@
 pub mod cgroup;
 pub mod clock;
 mod error;
+pub mod hosts;
 pub mod interface;
 mod mountinfo;
 mod netlink;
 pub mod netns;
+pub mod place;
 pub mod privilege;
 pub mod process;
+pub mod script;
+pub mod services;
 pub mod socket;
 pub mod user;
 

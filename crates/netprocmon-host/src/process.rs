@@ -6,6 +6,7 @@
 //!
 //! Not here: threads. A thread id that is not a process id is treated as absent.
 
+mod program;
 mod stat;
 
 use std::collections::HashMap;
@@ -18,7 +19,7 @@ use std::sync::{Arc, OnceLock};
 use netprocmon_model::{NetnsId, Pid, Process, ProcessId};
 use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
 
-use crate::{BootClock, user};
+use crate::{BootClock, place, script, user};
 use stat::{Stat, Status};
 
 /// Arguments are cut after this many bytes: a process can have megabytes of them, and every
@@ -32,6 +33,9 @@ const FILE_LIMIT: u64 = 256 * 1024;
 ///
 /// The start in [`Process::id`] has the resolution of `/proc`, one clock tick (10 ms): see
 /// [`same_start`] before comparing it with one from the kernel.
+///
+/// [`Process::place`] is what the cgroup path says by itself; [`place::Places`] knows the names of
+/// containers too.
 #[must_use]
 pub fn read(pid: Pid) -> Option<Process> {
     read_with(pid, &BootClock::new())
@@ -58,16 +62,26 @@ pub fn read_with(pid: Pid, clock: &BootClock) -> Option<Process> {
         }
         comm
     });
+    let (exe, exe_file) = program::read(&directory);
+    let command = file(&directory, "cmdline", COMMAND_LIMIT).map(|bytes| stat::arguments(&bytes));
+    let cgroup: Option<Arc<str>> = file(&directory, "cgroup", FILE_LIMIT)
+        .and_then(|text| stat::cgroup_v2(&text))
+        .map(Into::into);
     Some(Process {
         started: Some(clock.timestamp(start_boottime)),
         ppid: Some(Pid(stat.ppid)),
-        exe: link(&directory, "exe").map(|path| stat::without_deleted(&path).into()),
-        command: file(&directory, "cmdline", COMMAND_LIMIT).map(|bytes| stat::arguments(&bytes)),
+        script: script::name(exe.as_deref(), command.as_deref().unwrap_or_default()),
+        exe,
+        exe_file,
+        command,
         uid: Some(status.uid),
         user: user::name(status.uid),
-        cgroup: file(&directory, "cgroup", FILE_LIMIT)
-            .and_then(|text| stat::cgroup_v2(&text))
-            .map(Into::into),
+        place: cgroup
+            .as_deref()
+            .map(place::of_cgroup)
+            .map(Arc::new)
+            .unwrap_or_default(),
+        cgroup,
         netns: link(&directory, "ns/net")
             .and_then(|link| stat::namespace_inode(&link))
             .map(NetnsId),

@@ -2,7 +2,7 @@
 //!
 //! The file is parsed once and again when it changes. No NSS: that would load somebody's shared
 //! objects into a privileged process, and may ask the network. A user that only LDAP knows is a
-//! number here.
+//! number here. [`home`] is asked once in a while, and of another root's file too: it is not kept.
 
 use std::collections::HashMap;
 use std::fs;
@@ -19,6 +19,17 @@ pub fn name(uid: u32) -> Option<Arc<str>> {
     let mut users = USERS.lock().unwrap_or_else(PoisonError::into_inner);
     users.refresh(Path::new("/etc/passwd"));
     users.names.as_ref()?.get(&uid).cloned()
+}
+
+/// The home directory of a user, by a file like `/etc/passwd`.
+pub(crate) fn home(passwd: &Path, uid: u32) -> Option<String> {
+    let text = fs::read(passwd).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    text.lines().find_map(|line| {
+        let mut fields = line.split(':').skip(2);
+        let of: u32 = fields.next()?.parse().ok()?;
+        (of == uid).then(|| fields.nth(2).map(str::to_owned))?
+    })
 }
 
 #[derive(Debug)]
@@ -73,6 +84,15 @@ mod tests {
         assert_eq!(names.len(), 2);
         assert_eq!(names[&0].as_ref(), "root");
         assert_eq!(names[&1000].as_ref(), "ana");
+    }
+
+    #[test]
+    fn homes() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(&file, "bad\nana:x:5:5:Ana:/home/ana:/bin/sh\nb:x:6\n").unwrap();
+        assert_eq!(home(file.path(), 5).as_deref(), Some("/home/ana"));
+        assert_eq!(home(file.path(), 6), None);
+        assert_eq!(home(Path::new("/nowhere"), 5), None);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use netprocmon_model::ProgramFile;
+
 use super::*;
 
 /// A child that lives until it is dropped.
@@ -132,4 +134,50 @@ fn a_hostile_name_is_read_whole() {
     assert_eq!(process.ppid, Some(me()));
     fs::remove_file(&program).unwrap();
     assert_eq!(read(child.pid()).unwrap().exe.as_deref(), program.to_str());
+}
+
+#[test]
+fn a_program_that_was_deleted_or_replaced_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("sleeper (deleted)");
+    fs::copy("/bin/sleep", &program).unwrap();
+    let child = Sleeper::start(Command::new(&program).arg("1000"));
+    let file = || {
+        let process = read(child.pid()).unwrap();
+        assert_eq!(process.exe.as_deref(), program.to_str());
+        process.exe_file
+    };
+    assert_eq!(file(), None, "it is called so");
+    let aside = directory.path().join("aside");
+    fs::hard_link(&program, &aside).unwrap();
+    fs::copy("/bin/true", directory.path().join("new")).unwrap();
+    fs::rename(directory.path().join("new"), &program).unwrap();
+    assert_eq!(file(), Some(ProgramFile::Replaced));
+    fs::remove_file(&program).unwrap();
+    assert_eq!(file(), Some(ProgramFile::Deleted));
+    // A way out of the process's root is not taken, and a circle not run in.
+    std::os::unix::fs::symlink(&program, &program).unwrap();
+    assert_eq!(file(), None);
+}
+
+#[test]
+fn an_interpreter_says_what_it_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = directory.path().join("deploy.sh");
+    fs::write(&script, "echo ready; read x").unwrap();
+    let mut command = Command::new("sh");
+    command.arg("-e").arg(&script);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = Sleeper::start(&mut command);
+    let mut line = String::new();
+    BufReader::new(child.0.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let process = read(child.pid()).unwrap();
+    assert_eq!(process.script.as_deref(), Some("deploy.sh"));
+    assert!(
+        process.title().starts_with("deploy.sh ("),
+        "{}",
+        process.title()
+    );
 }
