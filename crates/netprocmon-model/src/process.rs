@@ -4,6 +4,7 @@
 //! UTF-8 (invalid bytes were replaced when it was read) but may hold control characters; a front
 //! end escapes it with [`crate::text::escape`] before it reaches a terminal.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -73,5 +74,104 @@ impl Process {
             exited: None,
             tree: None,
         }
+    }
+
+    /// What people call the process, in a line: of an interpreter what it runs, with its own name
+    /// behind it (`train.py (python3.12)`); the program file's name where the kernel has cut the
+    /// process's own; else that.
+    ///
+    /// From outside, like all that it is made of: to be escaped before it is shown.
+    #[must_use]
+    pub fn title(&self) -> Cow<'_, str> {
+        let program = self.exe.as_deref().map(file_name);
+        if let Some(script) = &self.script {
+            let called = || self.command.as_ref()?.first().map(|name| file_name(name));
+            return match program.or_else(called) {
+                Some(interpreter) => format!("{script} ({interpreter})").into(),
+                None => Cow::Borrowed(script),
+            };
+        }
+        match program {
+            Some(program) if was_cut(&self.name, program) => Cow::Borrowed(program),
+            _ => Cow::Borrowed(&self.name),
+        }
+    }
+}
+
+/// Bytes of a name that the kernel keeps (`TASK_COMM_LEN`, its NUL taken off).
+const NAME_BYTES: usize = 15;
+
+/// Whether a name is the beginning of a longer one, cut where the kernel cuts. A character that was
+/// cut in the middle has become a replacement, of three bytes.
+fn was_cut(name: &str, whole: &str) -> bool {
+    let kept = name.trim_end_matches(char::REPLACEMENT_CHARACTER);
+    let cut = if kept.len() == name.len() {
+        kept.len() == NAME_BYTES
+    } else {
+        (NAME_BYTES - 3..NAME_BYTES).contains(&kept.len())
+    };
+    cut && whole.len() > kept.len() && whole.starts_with(kept)
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(name: &str, exe: Option<&str>) -> Process {
+        let id = ProcessId {
+            pid: Pid(7),
+            start_boottime: 1,
+        };
+        Process {
+            exe: exe.map(Into::into),
+            ..Process::new(id, name)
+        }
+    }
+
+    #[test]
+    fn a_name_that_was_cut_is_made_whole() {
+        for (name, exe, title) in [
+            ("curl", Some("/usr/bin/curl"), "curl"),
+            ("curl", None, "curl"),
+            (
+                "systemd-resolve",
+                Some("/usr/lib/systemd/systemd-resolved"),
+                "systemd-resolved",
+            ),
+            ("systemd-resolve", None, "systemd-resolve"),
+            (
+                "fifteen-letters",
+                Some("/x/fifteen-letters"),
+                "fifteen-letters",
+            ),
+            (
+                "fifteen-letters",
+                Some("/x/fifteen-other-letters"),
+                "fifteen-letters",
+            ),
+            ("worker", Some("/x/worker-of-something"), "worker"),
+            (
+                "aaaaaaaaaaaaa\u{fffd}",
+                Some("/x/aaaaaaaaaaaaa日本"),
+                "aaaaaaaaaaaaa日本",
+            ),
+        ] {
+            assert_eq!(process(name, exe).title(), title);
+        }
+    }
+
+    #[test]
+    fn of_an_interpreter_the_script() {
+        let mut python = process("python3", Some("/usr/bin/python3.12"));
+        python.script = Some("train.py".into());
+        assert_eq!(python.title(), "train.py (python3.12)");
+        python.exe = None;
+        assert_eq!(python.title(), "train.py");
+        python.command = Some(["/opt/python3".into(), "train.py".into()].into());
+        assert_eq!(python.title(), "train.py (python3)");
     }
 }
