@@ -112,7 +112,7 @@ _Static_assert(sizeof(struct process_key) == 16, "shared with abi.rs");
 /* A process that uses the network, written down while it lives. */
 struct process {
 	__u64 exit_ns; /* since boot; 0 while it lives */
-	__u64 cgroup;
+	__u64 cgroup; /* with the next three, written by exec and exit; 0 before */
 	__u32 ppid;
 	__u32 uid;
 	__u32 netns;

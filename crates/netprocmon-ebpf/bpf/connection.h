@@ -171,11 +171,13 @@ static __always_inline void count_connection(struct __sk_buff *skb, struct socke
 		/* Without a row of its own the remote shares the socket's. */
 		if (peer_row)
 			row = peer_row;
-		if (tx)
-			socket->peer = peer_row ? peer : socket->connection;
+		if (!peer_row)
+			peer = socket->connection;
 		/* Who will read it is not known yet; what it carries is. */
-		else
+		if (!tx)
 			add(row->rx_payload, datagram_payload(skb, packet, socket->protocol));
+		else if (socket->peer != peer)
+			socket->peer = peer;
 	}
 	if (socket->flags & SOCKET_SHARED && socket->protocol != IPPROTO_TCP) {
 		struct task_struct *task = bpf_get_current_task_btf();
@@ -199,6 +201,20 @@ static __always_inline void count_connection(struct __sk_buff *skb, struct socke
 		add(row->rx_bytes, packet->wire);
 		add(row->rx_packets, packet->packets);
 	}
+}
+
+/* The row of the remote that was sent to last is `task`'s. */
+static __always_inline void own_connection(struct socket_state *socket, struct task_struct *task)
+{
+	struct connection *row;
+
+	if (!track_connections)
+		return;
+	row = connection_at(socket->peer ? socket->peer : socket->connection);
+	if (!row)
+		return;
+	row->owner_tgid = task->tgid;
+	row->owner_start = task->group_leader->start_boottime;
 }
 
 /* Payload that a call has moved on this socket. */

@@ -13,36 +13,50 @@ const volatile __u32 max_connections = 0;
 const volatile bool track_connections = false;
 const volatile bool has_netns_cookie = false;	   /* bpf_get_netns_cookie in cgroup_skb: 6.15 */
 const volatile bool has_multipath = false;	   /* bpf_skc_to_mptcp_sock: 5.19, with CONFIG_MPTCP */
+const volatile bool calls_are_seen = false;	   /* tracepoint sock_send_length: 6.3 */
 const volatile bool retransmit_tells_error = false; /* third argument of the tracepoint */
 
 /* Kept back for unattributed rows when processes have taken all the rest. */
 #define RESERVED_SLOTS 256
 
-/* What is known of one socket; dies with it. First the 56 bytes that share a cache line. */
+/*
+ * What is known of one socket; dies with it. Three cache lines (the kernel puts 8 bytes before it),
+ * by who writes them: a packet that comes in on one processor and a process that reads on another
+ * would else take the line away from each other for every datagram.
+ */
 struct socket_state {
+	/* Read by all, written when something changes. */
 	__u64 owner_start;
+	__u64 slot; /* index below, generation above; 0: none */
 	__u32 owner_tgid; /* 0: nobody yet */
 	__u32 netns;
-	__u64 slot; /* index below, generation above; 0: none */
 	__u32 ifindex; /* of that slot */
 	__u8 ip_version; /* of that slot */
 	__u8 flags;
 	__u8 reason; /* for the time that nobody owns it */
 	__u8 protocol;
-	__u32 last_bytes; /* the packet that went out last, on the wire */
-	__u32 last_packets;
-	__u64 pending_rx_bytes; /* in `slot`, and not read by anybody yet */
-	__u64 pending_rx_packets;
-	__u64 pending_tx_bytes; /* in `slot`, sent while the owner was provisional */
-	__u64 pending_tx_packets;
-	__u64 tcp_read; /* of the stream, by whoever read */
 	__u64 connection; /* index below, generation above; 0: none */
 	__u64 peer; /* the row of the remote that an unconnected socket sent to last */
+	__u64 unused;
+	/* Written as packets pass, mostly in softirq. */
+	__u64 came_bytes; /* everything that somebody is to read */
+	__u64 came_packets;
+	__u32 last_bytes; /* the packet that went out last, on the wire; not kept for UDP */
+	__u32 last_packets;
 	__u64 early_tx_payload; /* in `slot`, before a packet has told the interface */
 	__u64 early_rx_payload;
+	__u64 unused1[3];
+	/* Written by the calls that read and send. */
+	__u64 read_bytes; /* of what came: the rest is in `slot`, and perhaps not the owner's */
+	__u64 read_packets;
+	__u64 tcp_read; /* of the stream, by whoever read */
+	__u64 pending_tx_bytes; /* in `slot`, and perhaps not the owner's: see is_pending() */
+	__u64 pending_tx_packets;
 	__u32 reader; /* of a shared socket: who read last, and how often in a row */
 	__u32 reads_in_a_row;
+	__u64 unused2[2];
 };
+_Static_assert(sizeof(struct socket_state) == 184, "three lines less the 8 bytes before it");
 
 enum {
 	SOCKET_KNOWN = 1,	/* initialised */

@@ -47,8 +47,12 @@ static __noinline int count_stateless(struct __sk_buff *skb, bool tx)
 {
 	struct slot_key key = { .ifindex = skb->ifindex, .reason = REASON_CAPACITY };
 	struct packet packet = measure(skb, IPPROTO_TCP);
+	struct bpf_sock *sk = skb->sk;
 	struct counters *counters;
 
+	/* Time-wait and half-open connections have none: they are no sockets yet, or no more. */
+	if (!sk || !bpf_sk_fullsock(sk))
+		return 0;
 	key.ip_version = packet.version;
 	counters = slot_counters_of((__u32)slot_of_key(&key, max_slots));
 	note_limit(storage_failures);
@@ -62,24 +66,35 @@ static __noinline int count_stateless(struct __sk_buff *skb, bool tx)
 }
 
 /*
- * Is it current that sends this packet? For TCP yes when the socket's lock is owned by a process:
- * then nobody else may transmit on it, softirq and timers put off their work (sock_owned_by_user).
- * Only data counts: a listener answers without its lock, and an ACK is nobody's call to send.
- * Other protocols transmit in the sending call itself.
+ * Is current the process that sends this packet, and has its owner to be told by that? For TCP yes
+ * when the socket's lock is owned by a process: then nobody else may transmit on it, softirq and
+ * timers put off their work (sock_owned_by_user). Only data counts: a listener answers without its
+ * lock, and an ACK is nobody's call to send. Other protocols transmit in the sending call itself,
+ * and sock_send_length tells right after it whose call it was: asking here, which takes a call, is
+ * for sockets that several processes are known to send on.
  */
-static __always_inline bool sent_by_current(struct bpf_sock *sk, struct socket_state *socket,
-					    struct packet *packet)
+static __always_inline bool ask_who_sends(struct bpf_sock *sk, struct socket_state *socket,
+					  struct packet *packet)
 {
 	struct tcp_sock *tcp;
 
 	if (socket->flags & SOCKET_KERNEL)
 		return false;
 	if (socket->protocol != IPPROTO_TCP)
-		return true;
+		return !calls_are_seen || socket->flags & (SOCKET_SHARED | SOCKET_PROVISIONAL);
 	if (packet->len <= packet->header)
 		return false;
 	tcp = bpf_skc_to_tcp_sock(sk);
 	return tcp && tcp->inet_conn.icsk_inet.sk.sk_lock.owned;
+}
+
+/* Whether what goes out now can yet turn out to be somebody else's. */
+static __always_inline bool is_pending(struct socket_state *socket)
+{
+	if (socket->protocol == IPPROTO_TCP)
+		return socket->flags & SOCKET_PROVISIONAL;
+	/* Until the call that sends it has ended; of a shared socket it is the caller's already. */
+	return !(socket->flags & (SOCKET_KERNEL | SOCKET_SHARED));
 }
 
 SEC("cgroup_skb/egress")
@@ -92,21 +107,19 @@ int egress(struct __sk_buff *skb)
 
 	if (!sk)
 		return 1;
-	sk = bpf_sk_fullsock(sk);
-	if (!sk)
-		return 1;
+	/* Makes sure itself that the socket is whole; bpf_sk_fullsock would cost a call more. */
 	own = socket = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!socket) {
 		count_stateless(skb, true);
 		return 1;
 	}
-	packet = measure(skb, sk->protocol);
 	if ((socket->flags & (SOCKET_KNOWN | SOCKET_SUBFLOW)) != SOCKET_KNOWN) {
 		socket = meet(skb, own, false);
 		if (!socket)
 			return 1;
 	}
-	if (sent_by_current(sk, socket, &packet)) {
+	packet = measure(skb, socket->protocol);
+	if (ask_who_sends(sk, socket, &packet)) {
 		struct task_struct *task = bpf_get_current_task_btf();
 
 		if (socket->owner_tgid != (__u32)task->tgid || socket->flags & SOCKET_PROVISIONAL)
@@ -123,9 +136,11 @@ int egress(struct __sk_buff *skb)
 	if (!counters)
 		return 1;
 	count_tx(counters, &packet);
-	own->last_bytes = packet.wire;
-	own->last_packets = packet.packets;
-	if (socket->flags & SOCKET_PROVISIONAL) {
+	if (socket->protocol != IPPROTO_UDP) {
+		own->last_bytes = packet.wire;
+		own->last_packets = packet.packets;
+	}
+	if (is_pending(socket)) {
 		add(socket->pending_tx_bytes, packet.wire);
 		add(socket->pending_tx_packets, packet.packets);
 	}
@@ -150,28 +165,25 @@ int ingress(struct __sk_buff *skb)
 
 	if (!sk)
 		return 1;
-	sk = bpf_sk_fullsock(sk);
-	if (!sk)
-		return 1;
 	socket = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!socket) {
 		count_stateless(skb, false);
 		return 1;
 	}
-	packet = measure(skb, sk->protocol);
 	if ((socket->flags & (SOCKET_KNOWN | SOCKET_SUBFLOW)) != SOCKET_KNOWN) {
 		socket = meet(skb, socket, true);
 		if (!socket)
 			return 1;
 	}
+	packet = measure(skb, socket->protocol);
 	counters = counters_for(socket, packet.ifindex, packet.version);
 	if (!counters)
 		return 1;
 	count_rx(counters, &packet);
 	/* Nobody will read a bare acknowledgement: it is the present owner's. */
 	if (packet.len > packet.header || socket->flags & SOCKET_PROVISIONAL) {
-		add(socket->pending_rx_bytes, packet.wire);
-		add(socket->pending_rx_packets, packet.packets);
+		add(socket->came_bytes, packet.wire);
+		add(socket->came_packets, packet.packets);
 	}
 	count_connection(skb, socket, &packet, false);
 	return 1;
@@ -306,20 +318,54 @@ static __always_inline int without_header(struct socket_state *socket, struct so
 	return moved > header ? moved - header : 0;
 }
 
+/*
+ * The first call of a second process on a datagram socket: its packet was counted to the owner.
+ * When the owner has a packet on its way at the same moment, only this one goes over.
+ */
+static __always_inline void sent_by_another(struct socket_state *socket, struct task_struct *task,
+					    struct counters *sender, __u64 length)
+{
+	struct counters *owner = counters_for(socket, socket->ifindex, socket->ip_version);
+	__u64 bytes = take(&socket->pending_tx_bytes), packets = take(&socket->pending_tx_packets);
+	__u64 header = socket->ip_version == 4 ? 20 : 40;
+
+	if (!packets || !owner || owner == sender)
+		return;
+	if (socket->protocol == IPPROTO_UDP)
+		header += 8;
+	if (packets > 1 && bytes != length + packets * header) {
+		bytes = length + header;
+		packets = 1;
+	}
+	carry(owner, sender, tx_bytes, bytes);
+	carry(owner, sender, tx_packets, packets);
+	own_connection(socket, task);
+}
+
 /* 6.3. After each call that sent; the packets that it sent are counted already. */
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(sock_send_length, struct sock *sk, int ret, int flags)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct socket_state *socket;
+	struct counters *sender;
+	bool shared;
 
 	if (moved_nothing(sk, ret))
 		return 0;
 	socket = state_of(sk);
 	if (!socket)
 		return 0;
+	shared = socket->flags & SOCKET_SHARED;
 	claim(socket, task, CLAIM_SEND);
-	count_payload(socket, task, without_header(socket, sk, ret, false), 0);
+	ret = without_header(socket, sk, ret, false);
+	sender = count_payload(socket, task, ret, 0);
+	if (socket->protocol == IPPROTO_TCP)
+		return 0;
+	if (sender && !shared && socket->flags & SOCKET_SHARED)
+		sent_by_another(socket, task, sender, ret);
+	socket->pending_tx_bytes = 0;
+	socket->pending_tx_packets = 0;
 	return 0;
 }
 
@@ -492,6 +538,7 @@ int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct l
 	if (!process)
 		return 0;
 	read_identity(process, task);
+	process->tree = tree_of(key.tgid);
 	read_command(process, task);
 	tell(EVENT_PROCESS, key.tgid, key.start, 0, 0, BPF_RB_NO_WAKEUP);
 	return 0;
@@ -511,7 +558,7 @@ int BPF_PROG(sched_process_exit, struct task_struct *task)
 	process = bpf_map_lookup_elem(&processes, &key);
 	if (!process)
 		return 0;
-	read_comm(process, task->group_leader);
+	read_identity(process, task);
 	process->exit_ns = bpf_ktime_get_boot_ns();
 	tell(EVENT_EXIT, key.tgid, key.start, 0, 0, BPF_RB_NO_WAKEUP);
 	return 0;

@@ -23,6 +23,12 @@ enum claim {
 	CLAIM_RECV,
 };
 
+/* Of what came in, the part that nobody has read; calls that read at once may be ahead of it. */
+static __always_inline __u64 unread(__u64 came, __u64 read)
+{
+	return (came - read) >> 63 ? 0 : came - read;
+}
+
 /* Gives the socket to a new owner, with what is pending on it; what is not read stays pending. */
 static __noinline int hand_over(struct socket_state *socket, __u64 start, __u32 tgid)
 {
@@ -32,8 +38,8 @@ static __noinline int hand_over(struct socket_state *socket, __u64 start, __u32 
 
 	tx_bytes = take(&socket->pending_tx_bytes);
 	tx_packets = take(&socket->pending_tx_packets);
-	rx_bytes = take(&socket->pending_rx_bytes);
-	rx_packets = take(&socket->pending_rx_packets);
+	rx_bytes = unread(socket->came_bytes, socket->read_bytes);
+	rx_packets = unread(socket->came_packets, socket->read_packets);
 	socket->early_tx_payload = 0;
 	socket->early_rx_payload = 0;
 	socket->owner_start = start;
@@ -51,8 +57,8 @@ static __noinline int hand_over(struct socket_state *socket, __u64 start, __u32 
 	carry(from, to, rx_packets, rx_packets);
 	carry(from, to, tx_bytes, tx_bytes);
 	carry(from, to, tx_packets, tx_packets);
-	add(socket->pending_rx_bytes, rx_bytes);
-	add(socket->pending_rx_packets, rx_packets);
+	add(socket->read_bytes, -rx_bytes);
+	add(socket->read_packets, -rx_packets);
 	if (socket->flags & SOCKET_PROVISIONAL) {
 		add(socket->pending_tx_bytes, tx_bytes);
 		add(socket->pending_tx_packets, tx_packets);
@@ -128,8 +134,8 @@ static __always_inline void claim(struct socket_state *socket, struct task_struc
 /* Everything that has come in has been read. */
 static __always_inline void read_all(struct socket_state *socket)
 {
-	socket->pending_rx_bytes = 0;
-	socket->pending_rx_packets = 0;
+	socket->read_bytes = socket->came_bytes;
+	socket->read_packets = socket->came_packets;
 }
 
 /*
@@ -140,22 +146,24 @@ static __always_inline void read_some(struct socket_state *socket, __u32 taken, 
 {
 	__u64 left = ((__u64)waiting << 16) / ((__u64)taken + waiting + 1);
 
-	socket->pending_rx_bytes = (socket->pending_rx_bytes * left) >> 16;
-	socket->pending_rx_packets = (socket->pending_rx_packets * left) >> 16;
+	__u64 bytes = unread(socket->came_bytes, socket->read_bytes);
+	__u64 packets = unread(socket->came_packets, socket->read_packets);
+
+	add(socket->read_bytes, bytes - ((bytes * left) >> 16));
+	add(socket->read_packets, packets - ((packets * left) >> 16));
 }
 
 #define READS_TO_OWN 64
 
 /*
  * A reader has taken one datagram of `length` bytes; others may wait for other readers. What was
- * dropped, cut off or merged makes the count drift: an empty queue sets it right.
+ * dropped, cut off or merged makes the count drift: an empty queue sets it right, now and then, for
+ * that takes the line of what came in.
  */
 static __always_inline void read_datagram(struct socket_state *socket, struct sock *sk,
 					  struct task_struct *task, struct counters *reader,
 					  __u64 length)
 {
-	__u64 packets = socket->pending_rx_packets, bytes = socket->pending_rx_bytes;
-
 	length += socket->ip_version == 4 ? 20 : 40;
 	if (socket->protocol == IPPROTO_UDP)
 		length += 8;
@@ -168,13 +176,10 @@ static __always_inline void read_datagram(struct socket_state *socket, struct so
 			carry(owner, reader, rx_packets, 1ULL);
 		}
 	}
-	if (packets <= 1 || bytes <= length ||
-	    (packets > 64 && !sk->sk_backlog.rmem_alloc.counter)) {
+	add(socket->read_bytes, length);
+	add(socket->read_packets, 1);
+	if (!(socket->read_packets % READS_TO_OWN) && !sk->sk_backlog.rmem_alloc.counter)
 		read_all(socket);
-	} else {
-		add(socket->pending_rx_bytes, -length);
-		add(socket->pending_rx_packets, -1ULL);
-	}
 	if (!(socket->flags & SOCKET_SHARED) || task->flags & PF_KTHREAD)
 		return;
 	if (socket->reader != (__u32)task->tgid) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * Who a process is, written down the first time that it touches a socket, in its own context, so
- * that a process which lives a millisecond leaves its name, program and arguments behind.
+ * Who a process is. Its program and arguments are written down the first time that it touches a
+ * socket, in its own context, the rest when it ends: so a process which lives a millisecond leaves
+ * all of it behind.
  */
 #ifndef NETPROCMON_PROCESS_H
 #define NETPROCMON_PROCESS_H
@@ -57,17 +58,27 @@ static __always_inline void read_command(struct process *process, struct task_st
 		process->args_len = size;
 }
 
+static __always_inline __u32 tree_of(__u32 tgid)
+{
+	__u32 *tree = bpf_map_lookup_elem(&trees, &tgid);
+
+	return tree ? *tree : 0;
+}
+
+/*
+ * What /proc tells while the process lives, and this when it ends: not the claiming programs, for
+ * each pointer that a program follows makes the verifier search all type names of the kernel, and
+ * the start slow (docs/performance.md).
+ */
 static __always_inline void read_identity(struct process *process, struct task_struct *task)
 {
 	struct task_struct *leader = task->group_leader;
-	__u32 tgid = task->tgid, *tree = bpf_map_lookup_elem(&trees, &tgid);
 
 	read_comm(process, leader);
 	process->ppid = leader->real_parent->tgid;
 	process->uid = leader->real_cred->uid.val;
 	process->cgroup = leader->cgroups->dfl_cgrp->kn->id;
 	process->netns = task->nsproxy ? task->nsproxy->net_ns->ns.inum : 0;
-	process->tree = tree ? *tree : 0;
 }
 
 /* Makes sure that the process is in the table. `current` says whether its memory can be read. */
@@ -85,7 +96,7 @@ static __noinline int remember(struct task_struct *task, __u64 start, __u32 tgid
 	process = bpf_map_lookup_elem(&processes, &key);
 	if (!process)
 		return 0;
-	read_identity(process, task);
+	process->tree = tree_of(tgid);
 	if (current)
 		read_command(process, task);
 	tell(EVENT_PROCESS, tgid, start, 0, 0, BPF_RB_NO_WAKEUP);

@@ -96,8 +96,8 @@ static __noinline __u64 slot_of_socket(struct socket_state *socket, __u32 ifinde
 static __always_inline void use_slot(struct socket_state *socket, __u64 slot, __u32 ifindex,
 				     __u32 version)
 {
-	socket->pending_rx_bytes = 0;
-	socket->pending_rx_packets = 0;
+	socket->read_bytes = socket->came_bytes;
+	socket->read_packets = socket->came_packets;
 	socket->pending_tx_bytes = 0;
 	socket->pending_tx_packets = 0;
 	socket->ifindex = ifindex;

@@ -144,27 +144,40 @@ impl Census {
             .then(|| living(key, &self.clock))
             .flatten();
         let better = lives.as_ref().or(before.as_deref());
+        // Exec and exit write these down; until then they are /proc's to tell.
+        let written = record.cgroup != 0;
         let args = arguments(&record.args[..bounded(record.args_len, record.args.len())]);
         let text = |bytes: &[u8]| -> Arc<str> { String::from_utf8_lossy(bytes).into() };
         let executed = &record.exe[..bounded(record.exe_len, record.exe.len())];
+        let uid = match lives.as_ref() {
+            Some(facts) => facts.uid,
+            None if written => Some(record.uid),
+            None => before.as_ref().and_then(|facts| facts.uid),
+        };
+        let name = match better {
+            Some(facts) if !written => Arc::clone(&facts.name),
+            _ => text(until_nul(&record.comm)),
+        };
         Process {
             started: Some(self.clock.timestamp(id.start_boottime)),
             ppid: better
                 .and_then(|facts| facts.ppid)
-                .or(Some(Pid(record.ppid))),
+                .or(written.then_some(Pid(record.ppid))),
             exe: better
                 .and_then(|facts| facts.exe.clone())
                 .or_else(|| program(&text(executed), args.as_deref())),
             command: better.and_then(|facts| facts.command.clone()).or(args),
-            uid: Some(record.uid),
-            user: user::name(record.uid),
+            uid,
+            user: uid.and_then(user::name),
             cgroup: better
                 .and_then(|facts| facts.cgroup.clone())
                 .or_else(|| self.cgroup_path(record.cgroup)),
-            netns: (record.netns != 0).then_some(NetnsId(record.netns)),
+            netns: (record.netns != 0)
+                .then_some(NetnsId(record.netns))
+                .or_else(|| better.and_then(|facts| facts.netns)),
             exited: (record.exit_ns != 0).then(|| self.clock.timestamp(record.exit_ns)),
             tree: self.root_of(record.tree, id.pid),
-            ..Process::new(id, &text(until_nul(&record.comm)))
+            ..Process::new(id, &name)
         }
     }
 

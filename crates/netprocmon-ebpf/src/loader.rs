@@ -6,20 +6,22 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::os::fd::{AsFd as _, OwnedFd};
 
-use aya::programs::{
-    BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, CgroupSockAddr,
-    Iter, ProgramError,
-};
+use aya::programs::{Iter, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader};
 use netprocmon_host::cgroup;
 use netprocmon_model::Degradation;
 
 use crate::capacity::Sizes;
 use crate::error::{EbpfError, EbpfErrorKind};
-use crate::hooks::{HOOKS, Hook, Place, Unknown, Without};
+use crate::hooks::{HOOKS, Hook, Unknown, Without};
+
+mod program;
+mod variant;
+
+use program::Offered;
+use variant::Variant;
 
 /// What `cargo xtask bpf` makes of `bpf/netprocmon.bpf.c`.
 pub(crate) static OBJECT: &[u8] =
@@ -34,34 +36,6 @@ pub(crate) struct Attached {
     pub(crate) unknown: Vec<Unknown>,
 }
 
-/// What differs between kernels inside a program; found out by loading.
-#[derive(Clone, Copy, Debug)]
-struct Variant {
-    /// `bpf_get_netns_cookie` in `cgroup_skb` (6.15).
-    netns_cookie: bool,
-    /// `bpf_skc_to_mptcp_sock` (5.19), on a kernel that has multipath TCP.
-    multipath: bool,
-    /// The third argument of `tcp_retransmit_skb` (6.18).
-    retransmit_error: bool,
-}
-
-impl Variant {
-    /// What to try when the kernel refuses the programs that see packets: without either, then
-    /// without both.
-    fn with_less_in_packets(self) -> Self {
-        let (netns_cookie, multipath) = match (self.netns_cookie, self.multipath) {
-            (true, true) => (false, true),
-            (false, true) => (true, false),
-            (_, false) => (false, false),
-        };
-        Self {
-            netns_cookie,
-            multipath,
-            retransmit_error: true, // it may have been refused for the other's sake
-        }
-    }
-}
-
 /// Loads and attaches everything but the iterator, which [`prime`] runs.
 /// Hooks named in `refuse` are treated as if the kernel refused them.
 pub(crate) fn attach(
@@ -74,67 +48,66 @@ pub(crate) fn attach(
         EbpfError::from_source("read the kernel's type information, /sys/kernel/btf/vmlinux", error)
             .with_remedy("run a kernel built with CONFIG_DEBUG_INFO_BTF=y; those of the current distributions are")
     })?;
-    let (cgroup_root, hidden_root) = open_cgroup_root()?;
-    let mut variant = Variant {
-        netns_cookie: true,
-        // A kernel built without it refuses the helper; do not even ask.
-        multipath: Path::new("/proc/sys/net/mptcp").exists(),
-        retransmit_error: true,
-    };
+    let (mut cgroup_root, hidden_root) = open_cgroup_root()?;
+    let wanted = |hook: &&Hook| with_connections || !hook.for_connections;
+    let hooks: Vec<_> = HOOKS.iter().filter(wanted).collect();
+    let mut variant = Variant::full();
     loop {
         let mut ebpf = load_object(&btf, sizes, with_connections, variant)?;
-        let mut degradations: Vec<_> = hidden_root.clone().into_iter().collect();
-        let mut unknown = Vec::new();
-        let mut other = None;
-        for hook in HOOKS
-            .iter()
-            .filter(|hook| with_connections || !hook.for_connections)
-        {
-            let placed = if refuse.contains(&hook.program) {
-                Err(ProgramError::UnexpectedProgramType)
-            } else {
-                place(&mut ebpf, hook, &btf, cgroup_root.as_fd())
+        let offered = program::load_all(&mut ebpf, &btf, &hooks);
+        let mut attached = Attached {
+            ebpf,
+            cgroup_root,
+            degradations: hidden_root.clone().into_iter().collect(),
+            unknown: Vec::new(),
+        };
+        match attached.place(&hooks, offered, refuse, variant)? {
+            Some(less) => {
+                variant = less;
+                cgroup_root = attached.cgroup_root;
+            }
+            None => return Ok(attached),
+        }
+    }
+}
+
+impl Attached {
+    /// Attaches what has been loaded, in the order of the hooks. `Some` is what to try instead,
+    /// when a program was refused that the kernel may take with less in it.
+    fn place(
+        &mut self,
+        hooks: &[&'static Hook],
+        mut offered: Vec<Offered>,
+        refuse: &[&str],
+        variant: Variant,
+    ) -> Result<Option<Variant>, EbpfError> {
+        for hook in hooks {
+            let at = offered
+                .iter()
+                .position(|(of, _)| of.program == hook.program);
+            let loaded = match at {
+                Some(at) if !refuse.contains(&hook.program) => offered.swap_remove(at).1,
+                _ => Err(ProgramError::UnexpectedProgramType),
             };
-            match placed {
-                Ok(()) => {}
-                Err(error) => match hook.program {
-                    "ingress" | "egress" if variant.netns_cookie || variant.multipath => {
-                        other = Some(variant.with_less_in_packets());
-                    }
-                    "tcp_retransmit_skb" if variant.retransmit_error => {
-                        other = Some(Variant {
-                            retransmit_error: false,
-                            ..variant
-                        });
-                    }
-                    _ => {
-                        degradations.push(refused(hook, error)?);
-                        unknown.extend(hook.unknown);
-                    }
-                },
+            let root = self.cgroup_root.as_fd();
+            let placed = loaded.and_then(|()| program::attach(&mut self.ebpf, hook, root));
+            let Err(error) = placed else { continue };
+            if let Some(less) = variant.after_refusal(hook.program) {
+                return Ok(Some(less));
             }
-            if other.is_some() {
-                break;
-            }
+            self.degradations.push(refused(hook, error)?);
+            self.unknown.extend(hook.unknown);
         }
-        match other {
-            Some(next) => variant = next,
-            None => {
-                return Ok(Attached {
-                    ebpf,
-                    cgroup_root,
-                    degradations,
-                    unknown,
-                });
-            }
-        }
+        Ok(None)
     }
 }
 
 /// Runs the iterator over open files: claims the sockets that are open. `Ok(false)` where the
 /// kernel has no such iterator.
 pub(crate) fn prime(ebpf: &mut Ebpf) -> Result<bool, EbpfError> {
-    let Some(iter) = program::<Iter>(ebpf, "prime").filter(|iter| iter.fd().is_ok()) else {
+    let iter = ebpf.program_mut("prime");
+    let iter = iter.and_then(|program| program::as_kind::<Iter>(program).ok());
+    let Some(iter) = iter.filter(|iter| iter.fd().is_ok()) else {
         return Ok(false);
     };
     let failed = |error| EbpfError::from_source("walk the open sockets", error);
@@ -166,6 +139,7 @@ fn load_object(
         .override_global("track_connections", &u8::from(with_connections), true)
         .override_global("has_netns_cookie", &u8::from(variant.netns_cookie), true)
         .override_global("has_multipath", &u8::from(variant.multipath), true)
+        .override_global("calls_are_seen", &u8::from(variant.calls_seen), true)
         .override_global(
             "retransmit_tells_error",
             &u8::from(variant.retransmit_error),
@@ -183,53 +157,6 @@ fn load_object(
         .map_max_entries("events", sizes.ring_bytes)
         .load(OBJECT)
         .map_err(|error| EbpfError::from_source("create the kernel tables", error))
-}
-
-/// Loads one program and attaches it (the iterator is only loaded).
-fn place(
-    ebpf: &mut Ebpf,
-    hook: &Hook,
-    btf: &Btf,
-    root: BorrowedFd<'_>,
-) -> Result<(), ProgramError> {
-    // A bpf_link is always of the kind that leaves room for others; the flag is for the old way.
-    const MODE: CgroupAttachMode = CgroupAttachMode::Single;
-    let name = hook.program;
-    let missing = ProgramError::UnexpectedProgramType;
-    match hook.place {
-        Place::SkbEgress | Place::SkbIngress => {
-            let direction = match hook.place {
-                Place::SkbEgress => CgroupSkbAttachType::Egress,
-                _ => CgroupSkbAttachType::Ingress,
-            };
-            let program = program::<CgroupSkb>(ebpf, name).ok_or(missing)?;
-            program.load()?;
-            program.attach(root, direction, MODE).map(drop)
-        }
-        Place::CgroupSock => {
-            let program = program::<CgroupSock>(ebpf, name).ok_or(missing)?;
-            program.load()?;
-            program.attach(root, MODE).map(drop)
-        }
-        Place::CgroupSockAddr => {
-            let program = program::<CgroupSockAddr>(ebpf, name).ok_or(missing)?;
-            program.load()?;
-            program.attach(root, MODE).map(drop)
-        }
-        Place::Tracepoint => {
-            let program = program::<BtfTracePoint>(ebpf, name).ok_or(missing)?;
-            program.load(name, btf)?;
-            program.attach().map(drop)
-        }
-        Place::Iterator(over) => program::<Iter>(ebpf, name).ok_or(missing)?.load(over, btf),
-    }
-}
-
-fn program<'a, T>(ebpf: &'a mut Ebpf, name: &str) -> Option<&'a mut T>
-where
-    &'a mut T: TryFrom<&'a mut aya::programs::Program>,
-{
-    ebpf.program_mut(name)?.try_into().ok()
 }
 
 fn refused(hook: &Hook, error: ProgramError) -> Result<Degradation, EbpfError> {

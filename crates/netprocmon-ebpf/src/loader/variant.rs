@@ -1,0 +1,94 @@
+//! What differs between kernels inside the programs: found out by loading them, never from a
+//! version number. The first attempt asks for everything; a refusal says what to do without.
+
+use std::path::Path;
+
+/// Constants that the programs are loaded with, each independent of the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // each is one thing that a kernel has or has not
+pub(super) struct Variant {
+    /// `bpf_get_netns_cookie` in `cgroup_skb` (6.15).
+    pub(super) netns_cookie: bool,
+    /// `bpf_skc_to_mptcp_sock` (5.19), on a kernel that has multipath TCP.
+    pub(super) multipath: bool,
+    /// The tracepoint `sock_send_length` (6.3) tells whose call sent: packets need not ask.
+    pub(super) calls_seen: bool,
+    /// The third argument of `tcp_retransmit_skb` (6.18).
+    pub(super) retransmit_error: bool,
+}
+
+impl Variant {
+    /// Everything that a kernel can have.
+    pub(super) fn full() -> Self {
+        Self {
+            netns_cookie: true,
+            // A kernel built without it refuses the helper; do not even ask.
+            multipath: Path::new("/proc/sys/net/mptcp").exists(),
+            calls_seen: true,
+            retransmit_error: true,
+        }
+    }
+
+    /// What to try when the kernel has refused `program`; `None` when it is not to be had at all.
+    pub(super) fn after_refusal(self, program: &str) -> Option<Self> {
+        match program {
+            "ingress" | "egress" => self.with_less_in_packets(),
+            "sock_send_length" => self.calls_seen.then_some(Self {
+                calls_seen: false,
+                ..self
+            }),
+            "tcp_retransmit_skb" => self.retransmit_error.then_some(Self {
+                retransmit_error: false,
+                ..self
+            }),
+            _ => None,
+        }
+    }
+
+    /// Without the cookie, then without multipath TCP, then without both.
+    fn with_less_in_packets(self) -> Option<Self> {
+        let (netns_cookie, multipath) = match (self.netns_cookie, self.multipath) {
+            (true, true) => (false, true),
+            (false, true) => (true, false),
+            (true, false) => (false, false),
+            (false, false) => return None,
+        };
+        Some(Self {
+            netns_cookie,
+            multipath,
+            ..self
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FULL: Variant = Variant {
+        netns_cookie: true,
+        multipath: true,
+        calls_seen: true,
+        retransmit_error: true,
+    };
+
+    #[test]
+    fn every_way_of_counting_packets_is_tried_once() {
+        let next = |variant: &Variant| variant.after_refusal("egress");
+        let tried: Vec<_> = std::iter::successors(Some(FULL), next)
+            .map(|variant| (variant.netns_cookie, variant.multipath))
+            .collect();
+        assert_eq!(
+            tried,
+            [(true, true), (false, true), (true, false), (false, false)]
+        );
+    }
+
+    #[test]
+    fn what_was_given_up_is_not_asked_for_again() {
+        let less = FULL.after_refusal("sock_send_length").unwrap();
+        assert!(!less.calls_seen && less.netns_cookie);
+        assert_eq!(less.after_refusal("sock_send_length"), None);
+        assert_eq!(FULL.after_refusal("connect4"), None);
+    }
+}
