@@ -72,7 +72,8 @@ impl Counters {
         self.combine(earlier, u64::saturating_sub)
     }
 
-    fn combine(&self, other: &Self, op: fn(u64, u64) -> u64) -> Self {
+    /// Each counter and its other, where both are known.
+    pub(crate) fn combine(&self, other: &Self, op: fn(u64, u64) -> u64) -> Self {
         let both = |a: Option<u64>, b: Option<u64>| Some(op(a?, b?));
         Self {
             bytes_sent: both(self.bytes_sent, other.bytes_sent),

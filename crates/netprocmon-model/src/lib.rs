@@ -13,6 +13,8 @@
 mod connection;
 mod counters;
 mod degradation;
+mod filter;
+mod group;
 mod identity;
 mod interface;
 mod ledger;
@@ -28,6 +30,8 @@ pub mod text;
 pub use connection::{Connection, ConnectionId, ConnectionState, ConnectionUsage, Direction};
 pub use counters::{Counters, Rates};
 pub use degradation::Degradation;
+pub use filter::{Filter, FilterError, FilterView};
+pub use group::{Group, GroupBy, GroupKey, GroupView, UnknownGroupBy};
 pub use identity::{InterfaceId, NetnsId, Pid, ProcessId};
 pub use interface::{
     CountingBasis, DeviceCounters, InterfaceReading, InterfaceSummary, LinkHeader, WholeBuffers,

@@ -11,8 +11,8 @@ use serde::{Serialize, Serializer};
 
 use crate::interface::index_and_netns;
 use crate::{
-    ConnectionUsage, Counters, Degradation, InterfaceId, InterfaceSummary, IpVersion, Pid, Process,
-    Protocol, Rates, Reason,
+    ConnectionUsage, Counters, Degradation, Filter, Group, GroupBy, InterfaceId, InterfaceSummary,
+    IpVersion, Pid, Process, Protocol, Rates, Reason,
 };
 
 /// Changes only when a field changes its meaning or goes away.
@@ -134,6 +134,25 @@ impl Snapshot {
         all.sort_by_key(|usage| std::cmp::Reverse(usage.counters.bytes_total()));
         all.truncate(n);
         all
+    }
+
+    /// Only what `filter` takes; see [`Filter`] for what it is asked of.
+    ///
+    /// `totals` are those of the rows that are left. Processes that have ended and were dropped
+    /// from the list stand in the `totals` of this snapshot alone: nothing about them is left that
+    /// a filter could ask. Recounted rows have no rates, since one snapshot does not tell; a
+    /// [`FilterView`](crate::FilterView) over several does both. `interfaces` stay as they are.
+    #[must_use]
+    pub fn filter(&self, filter: &Filter) -> Self {
+        filter.apply(self)
+    }
+
+    /// Everything that was counted, summed by what it has in common, one grouping inside the
+    /// other. The groups of each level sum to what is above them, at the top to `totals` and
+    /// `unattributed` together; [`GroupBy`] says what needs connections.
+    #[must_use]
+    pub fn group_by(&self, by: &[GroupBy]) -> Vec<Group> {
+        crate::group::group(self, by)
     }
 }
 

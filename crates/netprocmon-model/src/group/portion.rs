@@ -1,0 +1,258 @@
+//! A snapshot cut into portions, each of which belongs into one group of every level.
+//!
+//! With the snapshot before, a portion is what moved since; without, all that was moved. Bytes go
+//! over to the process that turns out to own them, and a connection is read at another moment than
+//! its process, so a portion may be below zero for a while: counters here wrap, and
+//! [`super::settle`] sets right what would show.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::GroupBy;
+use crate::{
+    ConnectionId, ConnectionUsage, Counters, InterfaceId, Pid, Process, ProcessId, ProcessUsage,
+    Protocol, Rates, Reason, Snapshot,
+};
+
+/// Whose bytes these are.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Owner<'a> {
+    Process(&'a ProcessUsage),
+    /// Processes that were dropped from the list.
+    Ended,
+    Unattributed(Reason),
+}
+
+/// A part of what a snapshot counts.
+#[derive(Clone, Debug)]
+pub(super) struct Portion<'a> {
+    pub(super) owner: Owner<'a>,
+    pub(super) connection: Option<&'a ConnectionUsage>,
+    pub(super) interface: Option<(InterfaceId, Option<Arc<str>>)>,
+    pub(super) protocol: Option<Protocol>,
+    /// The root of the process's tree, and its name.
+    pub(super) root: Option<(Pid, Option<Arc<str>>)>,
+    pub(super) moved: Counters,
+    /// The snapshot's own, where the portion is a whole process.
+    pub(super) rates: Rates,
+}
+
+/// What is left of a process's row for an interface or a protocol.
+struct Rest {
+    interface: Option<(InterfaceId, Option<Arc<str>>)>,
+    protocol: Option<Protocol>,
+    moved: Counters,
+}
+
+/// What moved between two readings, as a wrapped number.
+pub(super) fn since(now: &Counters, before: &Counters) -> Counters {
+    now.combine(before, u64::wrapping_sub)
+}
+
+/// All portions of `now`, less what was there `before`.
+pub(super) fn portions<'a>(
+    now: &'a Snapshot,
+    before: Option<&Snapshot>,
+    by: &[GroupBy],
+) -> Vec<Portion<'a>> {
+    let processes = before.iter().flat_map(|before| &before.processes);
+    let processes: HashMap<ProcessId, &ProcessUsage> = processes
+        .map(|usage| (usage.process.id, &**usage))
+        .collect();
+    let mut cut = Cut {
+        by,
+        with_connections: GroupBy::need_connections(by),
+        connections: HashMap::new(),
+        roots: by.contains(&GroupBy::Tree).then(|| Roots::new(now)),
+        portions: Vec::new(),
+    };
+    if cut.with_connections {
+        let connections = before.iter().flat_map(|before| &before.processes);
+        let connections = connections.flat_map(|usage| &usage.connections).flatten();
+        cut.connections = connections.map(|one| (one.id, one.counters)).collect();
+    }
+    let mut attributed = Counters::ZERO;
+    for usage in &now.processes {
+        let before = processes.get(&usage.process.id).copied();
+        let then = before.map_or(Counters::ZERO, |before| before.counters);
+        attributed += since(&usage.counters, &then);
+        cut.process(usage, before);
+    }
+    let then = before.map_or(Counters::ZERO, |before| before.totals);
+    let ended = since(&since(&now.totals, &then), &attributed);
+    cut.aside(Owner::Ended, None, ended);
+    for usage in &now.unattributed {
+        let mut rows = before.iter().flat_map(|before| &before.unattributed);
+        let same = rows.find(|row| (row.reason, row.interface) == (usage.reason, usage.interface));
+        let then = same.map_or(Counters::ZERO, |row| row.counters);
+        let interface = Some((usage.interface, usage.interface_name.clone()));
+        let moved = since(&usage.counters, &then);
+        cut.aside(Owner::Unattributed(usage.reason), interface, moved);
+    }
+    cut.portions
+}
+
+struct Cut<'a, 'b> {
+    by: &'b [GroupBy],
+    with_connections: bool,
+    /// As they were before.
+    connections: HashMap<ConnectionId, Counters>,
+    roots: Option<Roots<'a>>,
+    portions: Vec<Portion<'a>>,
+}
+
+impl<'a> Cut<'a, '_> {
+    fn process(&mut self, usage: &'a ProcessUsage, before: Option<&ProcessUsage>) {
+        let root = self.roots.as_ref().map(|roots| roots.of(&usage.process));
+        let mut rests = self.rests(usage, before);
+        let whole = rests.len() == 1 && !self.with_connections;
+        let portion = |rest: &Rest, connection, moved| Portion {
+            owner: Owner::Process(usage),
+            connection,
+            interface: rest.interface.clone(),
+            protocol: rest.protocol,
+            root: root.clone(),
+            moved,
+            rates: Rates::default(),
+        };
+        let connections = usage.connections.iter().flatten();
+        for one in connections.filter(|_| self.with_connections) {
+            let then = self.connections.get(&one.id);
+            let moved = since(&one.counters, then.unwrap_or(&Counters::ZERO));
+            let fits = |rest: &&mut Rest| {
+                let interface = rest.interface.as_ref().map(|(id, _)| *id);
+                interface.is_none_or(|id| id == one.connection.interface)
+                    && rest
+                        .protocol
+                        .is_none_or(|known| known == one.connection.protocol)
+            };
+            let Some(rest) = rests.iter_mut().find(fits) else {
+                continue;
+            };
+            rest.moved = since(&rest.moved, &moved);
+            let mut portion = portion(rest, Some(&**one), moved);
+            portion.protocol = Some(one.connection.protocol);
+            self.portions.push(portion);
+        }
+        for rest in &rests {
+            if whole || !rest.moved.is_zero() {
+                let mut portion = portion(rest, None, rest.moved);
+                portion.rates = if whole { usage.rates } else { portion.rates };
+                self.portions.push(portion);
+            }
+        }
+    }
+
+    /// A process's row by interface, else by protocol, else whole, as the groups ask; what those
+    /// rows do not explain comes last.
+    fn rests(&self, usage: &ProcessUsage, before: Option<&ProcessUsage>) -> Vec<Rest> {
+        let then = before.map_or(Counters::ZERO, |before| before.counters);
+        let mut left = since(&usage.counters, &then);
+        let mut rests = Vec::new();
+        if self.by.contains(&GroupBy::Interface) {
+            // With one protocol there is no doubt whose bytes crossed an interface.
+            let only = match &*usage.protocols {
+                [only] => Some(only.protocol),
+                _ => None,
+            };
+            for row in &usage.interfaces {
+                let mut rows = before.iter().flat_map(|before| &before.interfaces);
+                let then = rows
+                    .find(|then| then.id == row.id)
+                    .map(|then| then.counters);
+                let moved = since(&row.counters, &then.unwrap_or_default());
+                left = since(&left, &moved);
+                rests.push(Rest {
+                    interface: Some((row.id, row.name.clone())),
+                    protocol: only
+                        .filter(|_| !self.with_connections || usage.connections.is_none()),
+                    moved,
+                });
+            }
+        } else if self.by.contains(&GroupBy::Protocol) {
+            for row in &usage.protocols {
+                let key = |row: &crate::ProtocolUsage| (row.protocol, row.ip_version);
+                let mut rows = before.iter().flat_map(|before| &before.protocols);
+                let then = rows.find(|then| key(then) == key(row));
+                let then = then.map(|then| then.counters).unwrap_or_default();
+                let moved = since(&row.counters, &then);
+                left = since(&left, &moved);
+                rests.push(Rest {
+                    interface: None,
+                    protocol: Some(row.protocol),
+                    moved,
+                });
+            }
+        }
+        rests.push(Rest {
+            interface: None,
+            protocol: None,
+            moved: left,
+        });
+        rests
+    }
+
+    fn aside(
+        &mut self,
+        owner: Owner<'a>,
+        interface: Option<(InterfaceId, Option<Arc<str>>)>,
+        moved: Counters,
+    ) {
+        if !moved.is_zero() {
+            self.portions.push(Portion {
+                owner,
+                connection: None,
+                interface,
+                protocol: None,
+                root: None,
+                moved,
+                rates: Rates::default(),
+            });
+        }
+    }
+}
+
+/// Who is above whom, among the processes of a snapshot.
+struct Roots<'a>(HashMap<Pid, Vec<&'a Process>>);
+
+impl<'a> Roots<'a> {
+    /// A chain of parents is not followed any further.
+    const LONGEST: usize = 1024;
+
+    fn new(snapshot: &'a Snapshot) -> Self {
+        let mut by_pid: HashMap<Pid, Vec<&Process>> = HashMap::new();
+        for usage in &snapshot.processes {
+            by_pid
+                .entry(usage.process.pid)
+                .or_default()
+                .push(&usage.process);
+        }
+        Self(by_pid)
+    }
+
+    fn of(&self, process: &'a Process) -> (Pid, Option<Arc<str>>) {
+        let mut top = process;
+        for _ in 0..Self::LONGEST {
+            if top.tree.is_some() {
+                break;
+            }
+            match self.parent(top) {
+                Some(parent) => top = parent,
+                None => break,
+            }
+        }
+        let root = top.tree.unwrap_or(top.pid);
+        let known = self.0.get(&root).and_then(|all| all.first());
+        (root, known.map(|process| Arc::clone(&process.name)))
+    }
+
+    /// The parent, if it is known; pid 1 is nobody's, or all would be one tree.
+    fn parent(&self, process: &Process) -> Option<&'a Process> {
+        let ppid = process.ppid.filter(|ppid| ppid.0 > 1)?;
+        let started_before = |parent: &&&Process| {
+            parent.id.start_boottime <= process.id.start_boottime && parent.id != process.id
+        };
+        let mut all = self.0.get(&ppid)?.iter();
+        all.rfind(started_before).copied()
+    }
+}
