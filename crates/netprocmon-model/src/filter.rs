@@ -46,6 +46,7 @@ mod field;
 mod lexer;
 mod matcher;
 mod parse;
+mod pattern;
 mod recount;
 mod syntax;
 mod value;

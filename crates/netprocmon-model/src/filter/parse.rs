@@ -15,7 +15,7 @@ const DEPTH: usize = 64;
 /// No address, port and network mask is longer.
 const ADDRESS: usize = 64;
 /// Regular expressions in one filter: compiling them is what costs most.
-const EXPRESSIONS: usize = 8;
+const EXPRESSIONS: usize = 4;
 
 /// The tree of a text; `None` where nothing but space is in it.
 pub(super) fn parse(text: &str) -> Result<Option<Expression>, FilterError> {
