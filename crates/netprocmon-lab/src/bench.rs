@@ -21,7 +21,7 @@ mod crowd;
 mod growth;
 mod kernel;
 mod load;
-mod machine;
+pub(crate) mod machine;
 mod peers;
 mod report;
 mod sample;

@@ -14,6 +14,7 @@
 pub mod bench;
 pub mod generate;
 pub mod net;
+pub mod peer;
 pub mod report;
 pub mod runner;
 pub mod scenario;

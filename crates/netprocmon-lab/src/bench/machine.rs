@@ -46,7 +46,7 @@ fn cpuinfo() -> String {
     fs::read_to_string("/proc/cpuinfo").unwrap_or_default()
 }
 
-fn model() -> String {
+pub(crate) fn model() -> String {
     let info = cpuinfo();
     let line = info.lines().find(|line| line.starts_with("model name"));
     let name = line.and_then(|line| line.split_once(':'));
@@ -54,11 +54,11 @@ fn model() -> String {
         .to_owned()
 }
 
-fn is_guest() -> bool {
+pub(crate) fn is_guest() -> bool {
     cpuinfo().contains(" hypervisor")
 }
 
-pub(super) fn cores() -> usize {
+pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
@@ -68,7 +68,7 @@ fn load_average() -> String {
 }
 
 /// The version alone: what follows it names whoever built the kernel.
-fn release() -> String {
+pub(crate) fn release() -> String {
     let name = rustix::system::uname();
     let release = name.release().to_string_lossy();
     let version = |c: char| c.is_ascii_digit() || c == '.';

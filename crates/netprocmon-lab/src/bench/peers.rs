@@ -5,7 +5,6 @@
 //! stands in the table with the reason.
 
 use std::fmt::Write as _;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -17,12 +16,11 @@ use super::sample::Sample;
 use super::throughput::{Pairs, in_turns};
 use super::watch::{memory, processor_time};
 use crate::net::{End, Link, Offload};
+use crate::peer::{Started, Tool};
 
 pub(super) mod curls;
-mod tool;
 
 use curls::Shares;
-use tool::{Started, Tool};
 
 const WINDOW: Duration = Duration::from_secs(1);
 const PAIRS: usize = 7;
@@ -149,11 +147,4 @@ impl Metered {
     fn resident(&self) -> f64 {
         memory(self.started.pid(), "VmRSS").unwrap_or(f64::NAN)
     }
-}
-
-/// The first program of this name: in `dir`, or on the path.
-fn program(dir: Option<&Path>, name: &str) -> String {
-    let own = dir.map(|dir| dir.join(name)).filter(|path| path.is_file());
-    own.and_then(|path| path.to_str().map(str::to_owned))
-        .unwrap_or_else(|| name.to_owned())
 }

@@ -15,12 +15,12 @@ use netprocmon::IpVersion;
 use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use super::tool::Tool;
 use crate::bench::Options;
 use crate::bench::crowd::Crowd;
 use crate::bench::load::bare_link;
 use crate::bench::worker::say;
 use crate::net::{End, Namespace, Offload};
+use crate::peer::Tool;
 use crate::truth;
 
 const PROCESSES: usize = 300;
@@ -50,7 +50,7 @@ pub(super) fn shares(options: &Options, tool: &Tool) -> Result<Shares> {
     thread::sleep(GRACE);
     let moved = truth::read(&link.device(End::Left))?.1.since(before);
     let said = started.end()?;
-    let told = tool.told(&said, &pids);
+    let told = tool.told(&said).on(&pids, "curl");
     let all = (moved.bytes_sent + moved.bytes_recv) as f64;
     Ok(Shares {
         right: told as f64 / all,
