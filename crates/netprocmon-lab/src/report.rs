@@ -1,6 +1,14 @@
-//! What came out: one check, one row, and how they are shown.
+//! What came out: one check, one row, and how they are shown on a terminal.
+//!
+//! [`accuracy`] makes the report that is published, a line a row; [`details`] writes every
+//! comparison down.
 
 use std::fmt::{self, Write};
+
+use crate::peer::company::Seen;
+
+pub mod accuracy;
+pub mod details;
 
 /// How far apart truth and ours may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +47,10 @@ pub struct Check {
     pub difference: String,
     /// Whether that is good enough.
     pub passed: bool,
+    /// Whether it had to be; a number that is only told is always good enough.
+    pub judged: bool,
+    /// How far apart two numbers are that are to be the same.
+    pub apart: Option<u64>,
 }
 
 impl Check {
@@ -57,6 +69,8 @@ impl Check {
             ours: ours.map_or("-".to_owned(), |ours| ours.to_string()),
             difference: difference.map_or("-".to_owned(), |d| format!("{d:+}")),
             passed: ours.is_some_and(|ours| tolerance.takes(truth, ours)),
+            judged: true,
+            apart: ours.map(|ours| ours.abs_diff(truth)),
         }
     }
 
@@ -71,6 +85,8 @@ impl Check {
             truth,
             ours,
             passed,
+            judged: true,
+            apart: None,
         }
     }
 
@@ -83,6 +99,8 @@ impl Check {
             ours: ours.to_string(),
             difference: "-".to_owned(),
             passed: true,
+            judged: false,
+            apart: None,
         }
     }
 
@@ -93,9 +111,40 @@ impl Check {
         Self {
             truth: format!("≥ {least}"),
             passed: ours.is_some_and(|ours| ours >= least),
+            apart: None,
             ..check
         }
     }
+}
+
+/// What a row moved in all: what the kernel or the generators say, and what we do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sums {
+    /// IP bytes at the devices that sockets used, both directions, both ends.
+    pub wire: u64,
+    /// The same by our count of those interfaces.
+    pub our_wire: Option<u64>,
+    /// Payload that processes sent and received.
+    pub payload: u64,
+    /// The same by our count of those processes.
+    pub our_payload: Option<u64>,
+}
+
+/// One row that was run.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The kind of rows that it is one of.
+    pub room: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What it moved in all, where that was compared.
+    pub sums: Option<Sums>,
+    /// What each peer saw of it.
+    pub seen: Vec<Seen>,
+    /// Why it was played a second time: the lab itself broke before anything was compared.
+    pub again: Option<String>,
 }
 
 /// How a row ended.
@@ -193,37 +242,6 @@ pub fn text(name: &str, outcome: &Outcome) -> String {
         );
     }
     text
-}
-
-/// All rows as a Markdown table.
-#[must_use]
-pub fn markdown(rows: &[(&str, Outcome)]) -> String {
-    let mut table = "| scenario | compared | truth | ours | difference | result |\n\
-                     | --- | --- | ---: | ---: | ---: | --- |\n"
-        .to_owned();
-    for (name, outcome) in rows {
-        if let Some(reason) = outcome.reason() {
-            let reason = cell(reason);
-            let _ = writeln!(table, "| {name} | {reason} | | | | {} |", outcome.word());
-        }
-        for check in outcome.checks() {
-            let result = if check.passed { "pass" } else { "FAIL" };
-            let _ = writeln!(
-                table,
-                "| {name} | {} | {} | {} | {} | {result} |",
-                cell(&check.what),
-                cell(&check.truth),
-                cell(&check.ours),
-                check.difference
-            );
-        }
-    }
-    table
-}
-
-/// Text that cannot break out of its cell.
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('\n', " ")
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Runs rows and prints what came out.
 
 use std::any::Any;
+use std::fmt::Write as _;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -10,7 +11,10 @@ use clap::Args;
 use netprocmon::Monitor;
 
 use crate::net::sweep;
-use crate::report::{Outcome, Tally, markdown, text};
+use crate::peer::Tool;
+use crate::peer::company::Seen;
+use crate::report::accuracy::{self, Run};
+use crate::report::{Outcome, Row, Tally, details, text};
 use crate::scenario::{Comparison, Scenario, Skip};
 use crate::stage::Stage;
 use crate::table;
@@ -26,9 +30,18 @@ pub struct Options {
     /// Only rows whose name contains this; may be given more than once.
     #[arg(long, value_name = "PATTERN")]
     pub only: Vec<String>,
-    /// Write all comparisons as a Markdown table.
+    /// Write a line a row, as a Markdown table.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// Write every comparison, as JSON, one a line.
+    #[arg(long, value_name = "FILE")]
+    pub details: Option<PathBuf>,
+    /// Let other tools watch the same rows: those in this directory or on the path.
+    #[arg(long, value_name = "DIR")]
+    pub peers: Option<PathBuf>,
+    /// The commit to name in the report.
+    #[arg(long, value_name = "COMMIT", hide = true)]
+    pub revision: Option<String>,
     /// Print every comparison, also of rows that passed.
     #[arg(short, long)]
     pub verbose: bool,
@@ -39,12 +52,13 @@ pub struct Options {
 
 /// Runs them; gives whether none failed.
 pub fn run(options: &Options) -> Result<bool> {
-    let rows: Vec<_> = table::all()
-        .into_iter()
-        .filter(|r| chosen(r, options))
+    let rooms = table::ROOMS.iter();
+    let rows: Vec<_> = rooms
+        .flat_map(|room| room.rows.iter().map(|row| (room.title, *row)))
+        .filter(|(_, row)| chosen(row, options))
         .collect();
     if options.list {
-        for row in rows {
+        for (_, row) in rows {
             println!("{}", row.name);
         }
         return Ok(true);
@@ -56,20 +70,36 @@ pub fn run(options: &Options) -> Result<bool> {
             eprintln!("lab: removed {name}, which a killed lab had left behind");
         }
     }
+    let director = Director {
+        with_monitor: !options.without_monitor,
+        peers: options
+            .peers
+            .as_deref()
+            .map_or(Vec::new(), |dir| Tool::peers(Some(dir))),
+    };
     let mut tally = Tally::default();
     let mut done = Vec::new();
-    for row in rows {
-        let outcome = match &obstacle {
-            Some(reason) => Outcome::Skipped(reason.clone()),
-            None => play_twice(row, !options.without_monitor),
+    let number = rows.len();
+    for (room, scenario) in rows {
+        if !director.peers.is_empty() {
+            eprintln!("lab: {} of {number}: {}", done.len() + 1, scenario.name);
+        }
+        let row = match &obstacle {
+            Some(reason) => Row {
+                room,
+                name: scenario.name,
+                outcome: Outcome::Skipped(reason.clone()),
+                sums: None,
+                seen: Vec::new(),
+                again: None,
+            },
+            None => director.play_twice(room, scenario),
         };
-        print!("{}", shown(&row, &outcome, options.verbose));
-        tally.add(&outcome);
-        done.push((row.name, outcome));
+        print!("{}", shown(&row, options.verbose));
+        tally.add(&row.outcome);
+        done.push(row);
     }
-    if let Some(path) = &options.report {
-        fs::write(path, markdown(&done)).with_context(|| format!("write {}", path.display()))?;
-    }
+    write(options, &director.peers, &done)?;
     if tally.skipped > 0 {
         println!("lab: SKIPPED rows have not been tested, see the reasons above");
     }
@@ -77,18 +107,60 @@ pub fn run(options: &Options) -> Result<bool> {
     Ok(tally.failed == 0)
 }
 
+fn write(options: &Options, peers: &[Tool], rows: &[Row]) -> Result<()> {
+    let write = |path: &PathBuf, text: String| {
+        fs::write(path, text).with_context(|| format!("write {}", path.display()))
+    };
+    if let Some(path) = &options.report {
+        let run = Run {
+            command: command(options),
+            revision: options.revision.clone(),
+            peers: peers
+                .iter()
+                .map(|peer| (peer.name(), peer.version()))
+                .collect(),
+        };
+        write(path, accuracy::markdown(&run, rows))?;
+    }
+    if let Some(path) = &options.details {
+        write(path, details::ndjson(rows))?;
+    }
+    Ok(())
+}
+
+/// What was typed, as far as it decides what the report says.
+fn command(options: &Options) -> String {
+    let mut command = "cargo xtask lab".to_owned();
+    if options.peers.is_some() {
+        command.push_str(" --peers");
+    }
+    if options.without_monitor {
+        command.push_str(" --without-monitor");
+    }
+    for only in &options.only {
+        // Writing to a string cannot fail.
+        let _ = write!(command, " --only '{only}'");
+    }
+    command + " --report FILE"
+}
+
 fn chosen(row: &Scenario, options: &Options) -> bool {
     options.only.is_empty() || options.only.iter().any(|part| row.name.contains(part))
 }
 
 /// All comparisons of a row that failed, one line for one that passed.
-fn shown(row: &Scenario, outcome: &Outcome, verbose: bool) -> String {
-    let text = text(row.name, outcome);
-    if verbose || outcome.word() != "pass" {
-        return text;
+fn shown(row: &Row, verbose: bool) -> String {
+    let outcome = &row.outcome;
+    let mut text = text(row.name, outcome);
+    if !verbose && outcome.word() == "pass" {
+        let first = text.lines().next().unwrap_or_default();
+        text = format!("{first} ({} comparisons)\n", outcome.checks().len());
     }
-    let first = text.lines().next().unwrap_or_default();
-    format!("{first} ({} comparisons)\n", outcome.checks().len())
+    if !row.seen.is_empty() {
+        let seen: Vec<_> = row.seen.iter().map(Seen::to_string).collect();
+        let _ = writeln!(text, "        peers: {}", seen.join(", "));
+    }
+    text
 }
 
 /// Why no row at all can run here.
@@ -117,39 +189,63 @@ fn obstacle(with_monitor: bool) -> Option<String> {
     }
 }
 
-/// Plays a row; once more, and says so, where what broke was the lab itself before it had compared
-/// anything. A comparison is never repeated.
-fn play_twice(row: Scenario, with_monitor: bool) -> Outcome {
-    match play(row, with_monitor) {
-        Outcome::Broke(reason, checks) if checks.is_empty() => {
-            println!("again   {}: {reason}", row.name);
-            play(row, with_monitor)
-        }
-        outcome => outcome,
-    }
+/// Who plays the rows.
+struct Director {
+    with_monitor: bool,
+    peers: Vec<Tool>,
 }
 
-/// Plays one row: acts, compares, closes, compares again.
-fn play(row: Scenario, with_monitor: bool) -> Outcome {
-    let mut checks = Vec::new();
-    let played = catch_unwind(AssertUnwindSafe(|| -> Result<()> {
-        let mut stage = Stage::new(row, with_monitor)?;
-        let result = act(&mut stage);
-        checks = stage.checks().to_vec();
-        result
-    }));
-    match played {
-        Ok(Ok(())) => Outcome::Ran(checks),
-        Ok(Err(error)) => match error.downcast_ref::<Skip>() {
-            Some(skip) => Outcome::Skipped(skip.to_string()),
-            None => Outcome::Broke(format!("{error:#}"), checks),
-        },
-        Err(panic) => Outcome::Broke(format!("panicked: {}", message(&*panic)), checks),
+impl Director {
+    /// Plays a row; once more, and says so, where what broke was the lab itself before it had
+    /// compared anything. A comparison is never repeated.
+    fn play_twice(&self, room: &'static str, scenario: Scenario) -> Row {
+        let row = self.play(room, scenario);
+        match row.outcome {
+            Outcome::Broke(reason, checks) if checks.is_empty() => {
+                println!("again   {}: {reason}", scenario.name);
+                Row {
+                    again: Some(reason),
+                    ..self.play(room, scenario)
+                }
+            }
+            _ => row,
+        }
+    }
+
+    /// Plays one row: acts, compares, closes, compares again.
+    fn play(&self, room: &'static str, scenario: Scenario) -> Row {
+        let (mut checks, mut sums, mut seen) = (Vec::new(), None, Vec::new());
+        let played = catch_unwind(AssertUnwindSafe(|| -> Result<()> {
+            let mut stage = Stage::new(scenario, self.with_monitor)?.beside(&self.peers);
+            let result = act(&mut stage);
+            checks = stage.checks().to_vec();
+            sums = stage.sums();
+            result?;
+            seen = stage.part()?;
+            Ok(())
+        }));
+        let outcome = match played {
+            Ok(Ok(())) => Outcome::Ran(checks),
+            Ok(Err(error)) => match error.downcast_ref::<Skip>() {
+                Some(skip) => Outcome::Skipped(skip.to_string()),
+                None => Outcome::Broke(format!("{error:#}"), checks),
+            },
+            Err(panic) => Outcome::Broke(format!("panicked: {}", message(&*panic)), checks),
+        };
+        Row {
+            room,
+            name: scenario.name,
+            outcome,
+            sums,
+            seen,
+            again: None,
+        }
     }
 }
 
 fn act(stage: &mut Stage) -> Result<()> {
     (stage.scenario().act)(stage)?;
+    stage.linger();
     if stage.scenario().comparison == Comparison::Own || !stage.is_counting() {
         return stage.release(); // a row that makes comparisons of its own
     }

@@ -21,6 +21,8 @@ pub struct Scenario {
     pub unowned: Unowned,
     /// Who compares.
     pub comparison: Comparison,
+    /// Whether its traffic is the left end's loopback's: peers have to be told where to look.
+    pub over_loopback: bool,
     /// What is done.
     pub act: fn(&mut Stage) -> Result<()>,
 }
@@ -91,6 +93,7 @@ impl Scenario {
             seat: Seat::Inside,
             unowned: Unowned::Nothing,
             comparison: Comparison::Usual,
+            over_loopback: false,
             act,
         }
     }
@@ -118,6 +121,15 @@ impl Scenario {
     pub const fn own_comparison(self) -> Self {
         Self {
             comparison: Comparison::Own,
+            ..self
+        }
+    }
+
+    /// The same over the left end's loopback.
+    #[must_use]
+    pub const fn over_loopback(self) -> Self {
+        Self {
+            over_loopback: true,
             ..self
         }
     }

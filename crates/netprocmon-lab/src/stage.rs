@@ -1,6 +1,7 @@
 //! What a row acts on: its link, its generators, the monitor, and the counters as they stood when
 //! counting began.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,11 +13,14 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::generate::{self, Account, Running};
 use crate::net::{Device, End, Header, Link, Namespace, Offload};
-use crate::report::Check;
+use crate::peer::company::{Company, Seen};
+use crate::peer::share::Mover;
+use crate::peer::{Sight, Tool};
+use crate::report::{Check, Sums};
 use crate::scenario::{Scenario, Seat, Shape};
 use crate::truth::filter::{self, Arrived};
 use crate::truth::{self, Moved};
-use crate::wait;
+use crate::{verify, wait};
 
 /// Longer than a delayed acknowledgement (40 ms, `TCP_DELACK_MIN`).
 const STILL: Duration = Duration::from_millis(60);
@@ -37,6 +41,12 @@ pub struct Stage {
     accounts: Vec<Account>,
     open: Vec<Running>,
     checks: Vec<Check>,
+    sums: Option<Sums>,
+    peers: Vec<Tool>,
+    company: Option<Company>,
+    /// Generators that were started: where, and under which name.
+    started: BTreeMap<u32, (End, String)>,
+    movers: Vec<Mover>,
 }
 
 /// What a device is used for.
@@ -112,7 +122,19 @@ impl Stage {
             accounts: Vec::new(),
             open: Vec::new(),
             checks: Vec::new(),
+            sums: None,
+            peers: Vec::new(),
+            company: None,
+            started: BTreeMap::new(),
+            movers: Vec::new(),
         })
+    }
+
+    /// The same, watched by other tools too, from the moment that counting begins.
+    #[must_use]
+    pub fn beside(mut self, peers: &[Tool]) -> Self {
+        self.peers = peers.to_vec();
+        self
     }
 
     /// The row.
@@ -134,8 +156,11 @@ impl Stage {
     }
 
     /// Starts a generator at one end, in a process of this name.
-    pub fn start(&self, end: End, name: impl AsRef<OsStr>, args: &[String]) -> Result<Running> {
-        Running::start(self.namespace(end), &self.dir, name, args)
+    pub fn start(&mut self, end: End, name: impl AsRef<OsStr>, args: &[String]) -> Result<Running> {
+        let running = Running::start(self.namespace(end), &self.dir, &name, args)?;
+        let name = name.as_ref().to_string_lossy().into_owned();
+        self.started.insert(running.pid(), (end, name));
+        Ok(running)
     }
 
     /// Starts the monitor and takes the counters that everything is a difference from. What was
@@ -146,6 +171,9 @@ impl Stage {
 
     /// The same with a monitor that is asked for more.
     pub fn count_with(&mut self, builder: MonitorBuilder) -> Result<()> {
+        if !self.peers.is_empty() {
+            self.company = Some(self.gather());
+        }
         self.baseline = Some(self.settle()?);
         if !self.with_monitor {
             return Ok(());
@@ -216,7 +244,10 @@ impl Stage {
     /// Takes into the books what `count` processes of a generator moved, and keeps their sockets
     /// open until the first comparison is made.
     pub fn finish(&mut self, mut running: Running, count: usize) -> Result<()> {
-        self.accounts.extend(running.accounts(count)?);
+        for account in running.accounts(count)? {
+            self.moved_by(&account, running.pid());
+            self.accounts.push(account);
+        }
         self.open.push(running);
         Ok(())
     }
@@ -224,7 +255,21 @@ impl Stage {
     /// Takes into the books what one process moved, when its generator cannot be finished as others
     /// are.
     pub fn take(&mut self, account: Account) {
+        self.moved_by(&account, account.pid);
         self.accounts.push(account);
+    }
+
+    /// Peers are to have put this on that process too, which the row compares by itself; it is a
+    /// child of the generator with this pid, or that generator.
+    pub fn moved_by(&mut self, account: &Account, generator: u32) {
+        let started = self.started.get(&generator);
+        self.movers.push(Mover {
+            end: started.map_or(End::Left, |(end, _)| *end),
+            account: account.clone(),
+            started_as: started
+                .filter(|_| account.pid == generator)
+                .map(|(_, name)| name.clone()),
+        });
     }
 
     /// How long the monitor took to start.
@@ -252,6 +297,17 @@ impl Stage {
     /// Adds many.
     pub fn check_all(&mut self, checks: impl IntoIterator<Item = Check>) {
         self.checks.extend(checks);
+    }
+
+    /// What the row moved in all, where it does not use [`Stage::compare`].
+    pub fn sum_up(&mut self, sums: Sums) {
+        self.sums = Some(sums);
+    }
+
+    /// What was moved in all, as of the last comparison with the devices.
+    #[must_use]
+    pub fn sums(&self) -> Option<Sums> {
+        self.sums
     }
 
     /// All comparisons so far.
@@ -330,7 +386,50 @@ impl Stage {
         let now = self.settle()?;
         let then = self.baseline.as_ref().context("counting has not begun")?;
         let moved = now.since(then);
-        Ok((moved, self.snapshot()?))
+        let snapshot = self.snapshot()?;
+        if let Some(snapshot) = &snapshot {
+            self.sums = Some(verify::sums(&moved, snapshot, &self.accounts));
+        }
+        Ok((moved, snapshot))
+    }
+
+    /// The peers, where the clients are; on loopback only if the row is about it.
+    fn gather(&self) -> Company {
+        let above = self.above.iter().filter(|above| above.end == End::Left);
+        let above = above.filter(|above| above.role == Role::Sockets);
+        let mut devices: Vec<_> = above.map(|above| above.name).collect();
+        if self.scenario.over_loopback {
+            devices.push(self.link.loopback(End::Left).name);
+        } else if self.below[0] == Role::Sockets {
+            devices.push(self.link.device(End::Left).name);
+        }
+        let sight = Sight {
+            devices: &devices,
+            datagrams: true,
+        };
+        Company::start(&self.peers, self.namespace(End::Left), sight)
+    }
+
+    /// Gives the peers time while the sockets are open.
+    pub fn linger(&mut self) {
+        if let Some(company) = &mut self.company {
+            company.linger();
+        }
+    }
+
+    /// Ends the peers; what each saw of the left end's traffic. None when none was started.
+    pub fn part(&mut self) -> Result<Vec<Seen>> {
+        let Some(mut company) = self.company.take() else {
+            return Ok(Vec::new());
+        };
+        company.part();
+        let then = self.baseline.as_ref().context("counting has not begun")?;
+        let moved = self.settle()?.since(then).devices;
+        let left = moved.iter().filter(|device| device.end == End::Left);
+        let left = left.filter(|device| device.role == Role::Sockets);
+        let bytes = left.map(|device| device.moved.bytes_sent + device.moved.bytes_recv);
+        let movers = self.movers.iter().filter(|mover| mover.end == End::Left);
+        Ok(company.end(bytes.sum(), &movers.collect::<Vec<_>>()))
     }
 }
 

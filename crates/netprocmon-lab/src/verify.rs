@@ -12,6 +12,9 @@ use crate::stage::{Reading, Readings, Role, Stage};
 
 mod interface;
 mod process;
+mod sums;
+
+pub use sums::{sums, sums_of_calls};
 
 /// When the comparison is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

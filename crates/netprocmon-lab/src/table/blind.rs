@@ -14,6 +14,7 @@ use netprocmon::{InterfaceSummary, Pid, Snapshot};
 
 use super::device::share;
 use super::{args, at};
+use crate::generate::Wire;
 use crate::net::End;
 use crate::report::{Check, Tolerance};
 use crate::scenario::Scenario;
@@ -219,7 +220,13 @@ fn frames(stage: &mut Stage) -> Result<()> {
     ]);
     let mut frames = stage.start(End::Left, "frames", &frames)?;
     let pid = frames.pid();
-    frames.accounts(1)?;
+    let below = DATAGRAMS * (600 + 28);
+    let mut account = frames.accounts(1)?.remove(0);
+    account.wire = Some(Wire {
+        bytes_sent: below,
+        ..Wire::default()
+    });
+    stage.moved_by(&account, pid);
     stage.finish(frames, 0)?;
     stage.finish(sink, 1)?;
     // Beside it a socket of IP's, so that the interface is listed.
@@ -248,7 +255,6 @@ fn frames(stage: &mut Stage) -> Result<()> {
     let checks = verify::device(&snapshot, right, verify::Moment::Open);
     stage.check_all(checks);
     let found = interface(&snapshot, left)?;
-    let below = DATAGRAMS * (600 + 28);
     let by_sockets = left.moved.bytes_sent - below;
     stage.check(Check::number(
         format!("left0 bytes sent, less {below} in frames"),

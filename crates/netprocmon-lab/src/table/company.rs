@@ -8,8 +8,9 @@ use netprocmon::{Monitor, Pid, Retention};
 use serde_json::Value;
 
 use super::{args, at};
+use crate::generate::Account;
 use crate::net::End;
-use crate::report::{Check, Tolerance};
+use crate::report::{Check, Sums, Tolerance};
 use crate::scenario::{Scenario, Skip};
 use crate::stage::Stage;
 
@@ -107,6 +108,8 @@ fn nested(stage: &mut Stage) -> Result<()> {
     anyhow::ensure!(status.success(), "run ended with {status}");
     let said = std::io::read_to_string(child.stdout.take().context("no standard output")?)?;
     let event: Value = serde_json::from_str(said.trim()).context("what the generator said")?;
+    let account: Account = serde_json::from_value(event.clone())?;
+    stage.moved_by(&account, account.pid);
     stage.finish(server, 1)?;
     let report: Value = serde_json::from_str(&std::fs::read_to_string(&report)?)?;
     let truth = |key: &str| event[key].as_u64().unwrap_or_default();
@@ -117,6 +120,15 @@ fn nested(stage: &mut Stage) -> Result<()> {
         .iter()
         .filter(|usage| usage.process.tree == Some(root));
     let inside: netprocmon::Counters = inside.map(|usage| usage.counters).sum();
+    stage.sum_up(Sums {
+        wire: wire("bytes_sent") + wire("bytes_recv"),
+        our_wire: inside.bytes_total(),
+        payload: truth("sent") + truth("recv"),
+        our_payload: inside
+            .payload_sent
+            .zip(inside.payload_recv)
+            .map(|(s, r)| s + r),
+    });
     for (key, truth, above) in [
         ("payload_sent", truth("sent"), inside.payload_sent),
         ("payload_recv", truth("recv"), inside.payload_recv),

@@ -189,7 +189,9 @@ fn beside(stage: &mut Stage) -> Result<()> {
     let mut all = args(["udp-client", "--to", &to]);
     all.extend(args(client));
     let mut client = stage.start(End::Left, "direct-client", &all)?;
-    let direct = client.accounts(1)?.remove(0).wire.unwrap_or_default();
+    let account = client.accounts(1)?.remove(0);
+    stage.moved_by(&account, client.pid());
+    let direct = account.wire.unwrap_or_default();
     stage.finish(client, 0)?;
     stage.finish(server, 1)?;
     let (moved, snapshot) = stage.compare()?;

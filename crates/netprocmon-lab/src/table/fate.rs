@@ -71,6 +71,9 @@ fn heirs(stage: &mut Stage) -> Result<()> {
     let to = at(End::Right, V4, server.port()?);
     let mut heirs = stage.start(End::Left, "heirs", &args(["heirs", "--to", &to]))?;
     let accounts = heirs.accounts(2)?;
+    for account in &accounts {
+        stage.moved_by(account, heirs.pid());
+    }
     stage.finish(heirs, 0)?;
     stage.finish(server, 1)?;
     let same = accounts[0].pid == accounts[1].pid;
@@ -208,6 +211,7 @@ fn hermits(stage: &mut Stage, all: usize, at_once: usize) -> Result<()> {
     };
     let checks = verify::processes(&snapshot, &accounts);
     stage.check_all(checks);
+    stage.sum_up(verify::sums_of_calls(&snapshot, &accounts));
     let mut named = 0;
     let mut other = Vec::new();
     for (n, account) in accounts.iter().enumerate() {

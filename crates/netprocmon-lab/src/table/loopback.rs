@@ -8,9 +8,9 @@ use crate::scenario::Scenario;
 use crate::stage::Stage;
 
 pub(super) const ROWS: &[Scenario] = &[
-    Scenario::new("loopback, tcp, IPv4", |stage| tcp(stage, "127.0.0.1")),
-    Scenario::new("loopback, tcp, IPv6", |stage| tcp(stage, "::1")),
-    Scenario::new("loopback, udp", udp),
+    Scenario::new("loopback, tcp, IPv4", |stage| tcp(stage, "127.0.0.1")).over_loopback(),
+    Scenario::new("loopback, tcp, IPv6", |stage| tcp(stage, "::1")).over_loopback(),
+    Scenario::new("loopback, udp", udp).over_loopback(),
 ];
 
 fn tcp(stage: &mut Stage, address: &str) -> Result<()> {

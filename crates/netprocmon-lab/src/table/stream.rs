@@ -106,7 +106,8 @@ pub(super) const ROWS: &[Scenario] = &[
                 ..over(V4, "--send file --receive zero-copy")
             },
         )
-    }),
+    })
+    .over_loopback(),
     Scenario::new("tcp, io_uring", |stage| {
         ring(stage, false, "--send ring --receive ring")
     }),

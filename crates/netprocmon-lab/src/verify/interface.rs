@@ -113,6 +113,8 @@ fn explained(what: String, share: Option<f64>, bytes: u64) -> Option<Check> {
         ours: share.map_or("-".to_owned(), |share| format!("{share:.4}")),
         difference: share.map_or("-".to_owned(), |share| format!("{:+.4}", share - 1.0)),
         passed: off_by.is_some_and(|off_by| off_by <= allowed + 1e-9),
+        judged: true,
+        apart: None,
     })
 }
 
