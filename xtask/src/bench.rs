@@ -1,7 +1,7 @@
 //! `cargo xtask bench [ARGS]`: builds the bench and the command that it measures, as users get
 //! them, and runs it. With `--peers` it gets the other tools first.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -33,23 +33,23 @@ impl Bench {
         let program = target.join("release/netprocmon-bench");
         let mut bench = command(program.to_str().context("a path that is not UTF-8")?, &[])?;
         if self.peers {
-            let peers = target.join("peers");
-            get_peers(&peers)?;
-            bench.arg("--peers").arg(peers.join("bin"));
+            bench.arg("--peers").arg(get_peers(&target)?);
         }
         run(bench.args(self.args))
     }
 }
 
-/// What cannot be had is only said: the report will say so too.
-fn get_peers(root: &Path) -> Result<()> {
+/// Gets them, and gives the directory of those that were built. What cannot be had is only said:
+/// the report will say so too.
+pub(crate) fn get_peers(target: &Path) -> Result<PathBuf> {
     try_install(PEERS);
-    let root = root.to_str().context("a path that is not UTF-8")?;
+    let directory = target.join("peers");
+    let root = directory.to_str().context("a path that is not UTF-8")?;
     for name in CRATES {
         let install = ["install", "--locked", "--root", root, name];
         if let Err(error) = run(&mut cargo(&install)?) {
             eprintln!("xtask: {error:#}");
         }
     }
-    Ok(())
+    Ok(directory.join("bin"))
 }

@@ -1,12 +1,15 @@
 //! `cargo xtask lab [ARGS]`: builds the lab and the command that it tests, as users get them, and
-//! runs the lab.
+//! runs the lab. With `--peers` it gets the other tools first, as the bench does.
 
 use anyhow::{Context, Result};
 use clap::Args;
 
+use crate::bench::get_peers;
+use crate::packages::{TESTS, try_install};
 use crate::shell::{cargo, command, run, target_directory};
 
-/// Everything after it is the lab's: `--list`, `--only PATTERN`, `--report FILE`, …
+/// Everything is the lab's: `--list`, `--only PATTERN`, `--report FILE`, …; but for `--peers`, which
+/// gets the other tools and tells the lab where they are.
 #[derive(Debug, Default, Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Lab {
@@ -19,9 +22,30 @@ impl Lab {
         let packages = ["-p", "netprocmon-lab", "-p", "netprocmon-cli"];
         let build = ["build", "--release", "--locked"];
         run(&mut cargo(&[&build[..], &packages].concat())?)?;
-        let program = target_directory()?.join("release/netprocmon-lab");
+        let target = target_directory()?;
+        let program = target.join("release/netprocmon-lab");
         let program = program.to_str().context("a path that is not UTF-8")?;
         let mut lab = command(program, &[])?;
-        run(lab.args(self.args))
+        if let Some(revision) = revision() {
+            lab.arg("--revision").arg(revision);
+        }
+        if self.args.iter().any(|arg| arg == "--peers") {
+            try_install(TESTS);
+            lab.arg("--peers").arg(get_peers(&target)?);
+        }
+        run(lab.args(self.args.iter().filter(|arg| *arg != "--peers")))
     }
+}
+
+/// The commit that is tested, and whether anything was changed since; `None` outside a repository.
+fn revision() -> Option<String> {
+    let args = [
+        "describe",
+        "--always",
+        "--abbrev=12",
+        "--dirty= and changes",
+    ];
+    let output = command("git", &args).ok()?.output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    (output.status.success() && !text.is_empty()).then_some(text)
 }
