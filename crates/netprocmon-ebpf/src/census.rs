@@ -4,24 +4,26 @@
 //! everything a process can leave behind in a millisecond; where the process still lives, `/proc`
 //! adds what is longer than the record (arguments) or resolved (the program's real path).
 
+mod cgroups;
+
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use aya::Ebpf;
 use aya::maps::{HashMap, MapData};
-use netprocmon_host::{BootClock, cgroup, process, user};
+use netprocmon_host::{BootClock, process, script, user};
 use netprocmon_model::{NetnsId, Pid, Process, ProcessId};
 
-use crate::abi::{ProcessKey, ProcessRecord};
+use crate::abi::{ARGS_LEN, ProcessKey, ProcessRecord};
 use crate::books::typed;
 use crate::error::EbpfError;
+use cgroups::Cgroups;
 
 pub(crate) struct Census {
     table: HashMap<MapData, ProcessKey, ProcessRecord>,
     known: BTreeMap<ProcessKey, Known>,
-    cgroup_root: OwnedFd,
-    cgroups: BTreeMap<u64, Option<Arc<str>>>,
+    cgroups: Cgroups,
     clock: BootClock,
     /// Number of a followed tree -> pid of its root.
     trees: BTreeMap<u32, Pid>,
@@ -39,8 +41,7 @@ impl Census {
         Ok(Self {
             table: typed(ebpf, "processes", HashMap::try_from)?,
             known: BTreeMap::new(),
-            cgroup_root,
-            cgroups: BTreeMap::new(),
+            cgroups: Cgroups::new(cgroup_root),
             clock: BootClock::new(),
             trees: BTreeMap::new(),
             members: BTreeMap::new(),
@@ -91,10 +92,13 @@ impl Census {
 
     /// Reads the record of a process, new or changed. `None` when there is none any more.
     pub(crate) fn learn(&mut self, key: ProcessKey) -> Option<Arc<Process>> {
-        let facts = match self.table.get(&key, 0) {
-            Ok(record) => self.facts(key, &record),
+        let facts = if let Ok(record) = self.table.get(&key, 0) {
+            self.facts(key, &record)
+        } else {
             // The table was full when it came: what lives can still be asked.
-            Err(_) => living(key, &self.clock)?,
+            let mut facts = living(key, &self.clock)?;
+            self.find_place(&mut facts, None);
+            facts
         };
         let ended = facts.exited.is_some();
         let facts = Arc::new(facts);
@@ -158,26 +162,44 @@ impl Census {
             Some(facts) if !written => Arc::clone(&facts.name),
             _ => text(until_nul(&record.comm)),
         };
-        Process {
+        let exe = better
+            .and_then(|facts| facts.exe.clone())
+            .or_else(|| program(&text(executed), args.as_deref()));
+        let script = match better {
+            Some(facts) => facts.script.clone(),
+            None => script::name(exe.as_deref(), whole(args.as_deref(), record.args_len)),
+        };
+        let mut facts = Process {
             started: Some(self.clock.timestamp(id.start_boottime)),
             ppid: better
                 .and_then(|facts| facts.ppid)
                 .or(written.then_some(Pid(record.ppid))),
-            exe: better
-                .and_then(|facts| facts.exe.clone())
-                .or_else(|| program(&text(executed), args.as_deref())),
+            exe,
+            exe_file: better.and_then(|facts| facts.exe_file),
+            script,
             command: better.and_then(|facts| facts.command.clone()).or(args),
             uid,
             user: uid.and_then(user::name),
-            cgroup: better
-                .and_then(|facts| facts.cgroup.clone())
-                .or_else(|| self.cgroup_path(record.cgroup)),
+            cgroup: better.and_then(|facts| facts.cgroup.clone()),
             netns: (record.netns != 0)
                 .then_some(NetnsId(record.netns))
                 .or_else(|| better.and_then(|facts| facts.netns)),
             exited: (record.exit_ns != 0).then(|| self.clock.timestamp(record.exit_ns)),
             tree: self.root_of(record.tree, id.pid),
             ..Process::new(id, &name)
+        };
+        self.find_place(&mut facts, written.then_some(record.cgroup));
+        facts
+    }
+
+    /// Fills in the cgroup's path, where only its number is known, and what the path means.
+    fn find_place(&mut self, facts: &mut Process, cgroup: Option<u64>) {
+        facts.cgroup = match &facts.cgroup {
+            Some(path) => Some(self.cgroups.told(path)),
+            None => cgroup.and_then(|id| self.cgroups.path(id)),
+        };
+        if let Some(path) = &facts.cgroup {
+            facts.place = self.cgroups.place(path);
         }
     }
 
@@ -188,13 +210,6 @@ impl Census {
             &number
         };
         self.trees.get(number).copied()
-    }
-
-    fn cgroup_path(&mut self, id: u64) -> Option<Arc<str>> {
-        use std::os::fd::AsFd as _;
-        let root = self.cgroup_root.as_fd();
-        let look = || cgroup::path_of_id(root, id).map(Into::into);
-        self.cgroups.entry(id).or_insert_with(look).clone()
     }
 }
 
@@ -218,6 +233,15 @@ fn arguments(bytes: &[u8]) -> Option<Arc<[Arc<str>]>> {
     let bytes = bytes.strip_suffix(b"\0").unwrap_or(bytes);
     let one = |argument: &[u8]| -> Arc<str> { String::from_utf8_lossy(argument).into() };
     Some(bytes.split(|&byte| byte == 0).map(one).collect())
+}
+
+/// The arguments that are there whole: where the record was too short for all, the last is cut.
+fn whole(args: Option<&[Arc<str>]>, len: u32) -> &[Arc<str>] {
+    let args = args.unwrap_or_default();
+    match args.split_last() {
+        Some((_, whole)) if bounded(len, usize::MAX) >= ARGS_LEN => whole,
+        _ => args,
+    }
 }
 
 /// The program file of a process that is gone: what execve(2) was given; but a script is given
@@ -246,6 +270,14 @@ mod tests {
             args.iter().map(|a| &**a).collect::<Vec<_>>(),
             ["curl", "", "-s\u{fffd}"]
         );
+    }
+
+    #[test]
+    fn an_argument_that_was_cut_is_no_script() {
+        let args = arguments(b"python3\0-u\0/srv/tra");
+        assert_eq!(whole(args.as_deref(), 64).len(), 3);
+        assert_eq!(whole(args.as_deref(), 512).len(), 2);
+        assert!(whole(None, 0).is_empty());
     }
 
     #[test]

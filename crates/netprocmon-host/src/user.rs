@@ -2,7 +2,7 @@
 //!
 //! The file is parsed once and again when it changes. No NSS: that would load somebody's shared
 //! objects into a privileged process, and may ask the network. A user that only LDAP knows is a
-//! number here. [`home`] is asked once in a while, and of another root's file too: it is not kept.
+//! number here. Homes are asked for once in a while, and of other files too: they are not kept.
 
 use std::collections::HashMap;
 use std::fs;
