@@ -39,7 +39,7 @@ struct socket_state {
 	__u64 peer; /* the row of the remote that an unconnected socket sent to last */
 	__u64 unused;
 	/* Written as packets pass, mostly in softirq. */
-	__u64 came_bytes; /* everything that somebody is to read */
+	__u64 came_bytes; /* everything that somebody is to read; above it the EPOCH */
 	__u64 came_packets;
 	__u32 last_bytes; /* the packet that went out last, on the wire; not kept for UDP */
 	__u32 last_packets;
@@ -57,6 +57,13 @@ struct socket_state {
 	__u64 unused2[2];
 };
 _Static_assert(sizeof(struct socket_state) == 184, "three lines less the 8 bytes before it");
+
+/*
+ * How often the socket was handed over, in the upper bits of what came: so one atomic addition of
+ * a packet tells whether the hand-over has seen it, or was there first.
+ */
+#define EPOCH_SHIFT 48
+#define EPOCH (1ULL << EPOCH_SHIFT)
 
 enum {
 	SOCKET_KNOWN = 1,	/* initialised */

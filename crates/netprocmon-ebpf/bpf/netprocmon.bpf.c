@@ -66,12 +66,14 @@ static __noinline int count_stateless(struct __sk_buff *skb, bool tx)
 }
 
 /*
- * Is current the process that sends this packet, and has its owner to be told by that? For TCP yes
- * when the socket's lock is owned by a process: then nobody else may transmit on it, softirq and
- * timers put off their work (sock_owned_by_user). Only data counts: a listener answers without its
- * lock, and an ACK is nobody's call to send. Other protocols transmit in the sending call itself,
- * and sock_send_length tells right after it whose call it was: asking here, which takes a call, is
- * for sockets that several processes are known to send on.
+ * Is current the process that sends this packet, and has its owner to be told by that? Mostly not:
+ * sock_send_length tells right after the call whose it was, and asking takes calls of our own. Only
+ * of a socket that several processes are known to send on would it tell too late.
+ *
+ * Then for TCP it is current when the socket's lock is owned by a process: nobody else may transmit
+ * on it, softirq and timers put off their work (sock_owned_by_user). Only data counts: a listener
+ * answers without its lock, and an ACK is nobody's call to send. Other protocols transmit in the
+ * sending call itself.
  */
 static __always_inline bool ask_who_sends(struct bpf_sock *sk, struct socket_state *socket,
 					  struct packet *packet)
@@ -80,21 +82,25 @@ static __always_inline bool ask_who_sends(struct bpf_sock *sk, struct socket_sta
 
 	if (socket->flags & SOCKET_KERNEL)
 		return false;
+	if (calls_are_seen && !(socket->flags & (SOCKET_SHARED | SOCKET_PROVISIONAL)))
+		return false;
 	if (socket->protocol != IPPROTO_TCP)
-		return !calls_are_seen || socket->flags & (SOCKET_SHARED | SOCKET_PROVISIONAL);
+		return true;
 	if (packet->len <= packet->header)
 		return false;
 	tcp = bpf_skc_to_tcp_sock(sk);
 	return tcp && tcp->inet_conn.icsk_inet.sk.sk_lock.owned;
 }
 
-/* Whether what goes out now can yet turn out to be somebody else's. */
-static __always_inline bool is_pending(struct socket_state *socket)
+/*
+ * Whether what goes out now can yet turn out to be somebody else's: until the call that sends it
+ * has ended. Of a shared socket it is the caller's already, and an ACK is nobody's call.
+ */
+static __always_inline bool is_pending(struct socket_state *socket, struct packet *packet)
 {
-	if (socket->protocol == IPPROTO_TCP)
-		return socket->flags & SOCKET_PROVISIONAL;
-	/* Until the call that sends it has ended; of a shared socket it is the caller's already. */
-	return !(socket->flags & (SOCKET_KERNEL | SOCKET_SHARED));
+	if (socket->flags & (SOCKET_KERNEL | SOCKET_SHARED))
+		return false;
+	return packet->len > packet->header || socket->flags & SOCKET_PROVISIONAL;
 }
 
 SEC("cgroup_skb/egress")
@@ -123,7 +129,7 @@ int egress(struct __sk_buff *skb)
 		struct task_struct *task = bpf_get_current_task_btf();
 
 		if (socket->owner_tgid != (__u32)task->tgid || socket->flags & SOCKET_PROVISIONAL)
-			claim(socket, task, CLAIM_SEND);
+			claim(socket, task, CLAIM_SEND, NOTHING);
 	}
 	if (socket->flags & SOCKET_KERNEL &&
 	    (socket->protocol == IPPROTO_ICMP || socket->protocol == IPPROTO_ICMPV6))
@@ -136,11 +142,13 @@ int egress(struct __sk_buff *skb)
 	if (!counters)
 		return 1;
 	count_tx(counters, &packet);
-	if (socket->protocol != IPPROTO_UDP) {
+	/* A line that others read too is written when there is something new. */
+	if (socket->protocol != IPPROTO_UDP &&
+	    (own->last_bytes != packet.wire || own->last_packets != packet.packets)) {
 		own->last_bytes = packet.wire;
 		own->last_packets = packet.packets;
 	}
-	if (is_pending(socket)) {
+	if (is_pending(socket, &packet)) {
 		add(socket->pending_tx_bytes, packet.wire);
 		add(socket->pending_tx_packets, packet.packets);
 	}
@@ -155,12 +163,45 @@ int egress(struct __sk_buff *skb)
 	return 1;
 }
 
+/*
+ * Counts a packet that came in, and remembers it for whoever will read it. Nobody will read a bare
+ * acknowledgement: it is the present owner's. The flag is looked at before the slot, for a claim
+ * takes it away after it has changed the slot.
+ */
+static __always_inline bool count_came(struct socket_state *socket, struct packet *packet)
+{
+	bool to_be_read = packet->len > packet->header || socket->flags & SOCKET_PROVISIONAL;
+	__u64 epoch = socket->came_bytes >> EPOCH_SHIFT;
+	struct counters *counters, *again;
+	__u64 bytes, packets;
+
+	barrier();
+	counters = counters_for(socket, packet->ifindex, packet->version);
+	if (!counters)
+		return false;
+	count_rx(counters, packet);
+	if (!to_be_read)
+		return true;
+	bytes = __sync_fetch_and_add(&socket->came_bytes, packet->wire) >> EPOCH_SHIFT;
+	packets = __sync_fetch_and_add(&socket->came_packets, packet->packets) >> EPOCH_SHIFT;
+	if (bytes == epoch && packets == epoch)
+		return true;
+	/* It was handed over meanwhile, without this packet: the new owner's slot has it then. */
+	again = change_slot(socket, packet->ifindex, packet->version);
+	if (!again || again == counters)
+		return true;
+	if (bytes != epoch)
+		carry(counters, again, rx_bytes, (__u64)packet->wire);
+	if (packets != epoch)
+		carry(counters, again, rx_packets, (__u64)packet->packets);
+	return true;
+}
+
 SEC("cgroup_skb/ingress")
 int ingress(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
 	struct socket_state *socket;
-	struct counters *counters;
 	struct packet packet;
 
 	if (!sk)
@@ -176,15 +217,8 @@ int ingress(struct __sk_buff *skb)
 			return 1;
 	}
 	packet = measure(skb, socket->protocol);
-	counters = counters_for(socket, packet.ifindex, packet.version);
-	if (!counters)
+	if (!count_came(socket, &packet))
 		return 1;
-	count_rx(counters, &packet);
-	/* Nobody will read a bare acknowledgement: it is the present owner's. */
-	if (packet.len > packet.header || socket->flags & SOCKET_PROVISIONAL) {
-		add(socket->came_bytes, packet.wire);
-		add(socket->came_packets, packet.packets);
-	}
 	count_connection(skb, socket, &packet, false);
 	return 1;
 }
@@ -206,7 +240,7 @@ int sock_create(struct bpf_sock *sk)
 	socket->flags = SOCKET_KNOWN | SOCKET_PROVISIONAL;
 	socket->protocol = protocol_of(sk->protocol);
 	socket->netns = netns;
-	claim(socket, task, CLAIM_HOLD);
+	claim(socket, task, CLAIM_HOLD, NOTHING);
 	return 1;
 }
 
@@ -221,7 +255,7 @@ static __always_inline int hold(struct bpf_sock_addr *ctx, __u8 flag)
 	if (!socket)
 		return 1;
 	socket->flags |= flag;
-	claim(socket, bpf_get_current_task_btf(), CLAIM_HOLD);
+	claim(socket, bpf_get_current_task_btf(), CLAIM_HOLD, NOTHING);
 	return 1;
 }
 
@@ -318,25 +352,16 @@ static __always_inline int without_header(struct socket_state *socket, struct so
 	return moved > header ? moved - header : 0;
 }
 
-/*
- * The first call of a second process on a datagram socket: its packet was counted to the owner.
- * When the owner has a packet on its way at the same moment, only this one goes over.
- */
+/* The first call of a second process on a datagram socket: its packet was counted to the owner. */
 static __always_inline void sent_by_another(struct socket_state *socket, struct task_struct *task,
-					    struct counters *sender, __u64 length)
+					    struct counters *sender, __s64 sent)
 {
 	struct counters *owner = counters_for(socket, socket->ifindex, socket->ip_version);
-	__u64 bytes = take(&socket->pending_tx_bytes), packets = take(&socket->pending_tx_packets);
-	__u64 header = socket->ip_version == 4 ? 20 : 40;
+	__u64 bytes, packets;
 
+	take_sent(socket, sent, &bytes, &packets);
 	if (!packets || !owner || owner == sender)
 		return;
-	if (socket->protocol == IPPROTO_UDP)
-		header += 8;
-	if (packets > 1 && bytes != length + packets * header) {
-		bytes = length + header;
-		packets = 1;
-	}
 	carry(owner, sender, tx_bytes, bytes);
 	carry(owner, sender, tx_packets, packets);
 	own_connection(socket, task);
@@ -357,12 +382,10 @@ int BPF_PROG(sock_send_length, struct sock *sk, int ret, int flags)
 	if (!socket)
 		return 0;
 	shared = socket->flags & SOCKET_SHARED;
-	claim(socket, task, CLAIM_SEND);
 	ret = without_header(socket, sk, ret, false);
+	claim(socket, task, CLAIM_SEND, ret);
 	sender = count_payload(socket, task, ret, 0);
-	if (socket->protocol == IPPROTO_TCP)
-		return 0;
-	if (sender && !shared && socket->flags & SOCKET_SHARED)
+	if (sender && !shared && socket->flags & SOCKET_SHARED && sk->sk_type != SOCK_STREAM)
 		sent_by_another(socket, task, sender, ret);
 	socket->pending_tx_bytes = 0;
 	socket->pending_tx_packets = 0;
@@ -393,7 +416,7 @@ static __always_inline __u64 read_of_stream(struct tcp_sock *tcp)
 	return read - (!waiting && flags & (1UL << SOCK_DONE_BIT));
 }
 
-/* 6.3. After each call that received. For TCP the bytes are counted below, splice included. */
+/* 6.3. After each call that received, but of a TCP stream: see below, splice included. */
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(sock_recv_length, struct sock *sk, int ret, int flags)
 {
@@ -401,14 +424,12 @@ int BPF_PROG(sock_recv_length, struct sock *sk, int ret, int flags)
 	struct socket_state *socket;
 	struct counters *reader;
 
-	if (moved_nothing(sk, ret) || flags & (MSG_PEEK | MSG_ERRQUEUE))
+	if (moved_nothing(sk, ret) || flags & (MSG_PEEK | MSG_ERRQUEUE) || stream_of(sk))
 		return 0;
 	socket = state_of(sk);
 	if (!socket)
 		return 0;
-	claim(socket, task, CLAIM_RECV);
-	if (stream_of(sk))
-		return 0;
+	claim(socket, task, CLAIM_RECV, NOTHING);
 	ret = without_header(socket, sk, ret, true);
 	reader = count_payload(socket, task, 0, ret);
 	if (sk->sk_type == SOCK_STREAM)
@@ -437,7 +458,7 @@ int BPF_PROG(tcp_rcv_space_adjust, struct sock *sk)
 	 * just become the owner.
 	 */
 	if (sk->sk_lock.owned)
-		claim(socket, bpf_get_current_task_btf(), CLAIM_RECV);
+		claim(socket, bpf_get_current_task_btf(), CLAIM_RECV, NOTHING);
 	count_owners_payload(socket, read - socket->tcp_read);
 	waiting = tcp->rcv_nxt - tcp->copied_seq;
 	if (waiting)
@@ -603,6 +624,6 @@ int prime(struct bpf_iter__task_file *ctx)
 	if (tcp)
 		socket->tcp_read = read_of_stream(tcp); /* what was read before is not ours */
 	remember(task, start, task->tgid, false);
-	hand_over(socket, start, task->tgid);
+	hand_over(socket, start, task->tgid, EVERYTHING);
 	return 0;
 }

@@ -26,39 +26,79 @@ enum claim {
 /* Of what came in, the part that nobody has read; calls that read at once may be ahead of it. */
 static __always_inline __u64 unread(__u64 came, __u64 read)
 {
-	return (came - read) >> 63 ? 0 : came - read;
+	__s64 left = (__s64)((came - read) << (64 - EPOCH_SHIFT));
+
+	return left < 0 ? 0 : (__u64)left >> (64 - EPOCH_SHIFT);
 }
 
-/* Gives the socket to a new owner, with what is pending on it; what is not read stays pending. */
-static __noinline int hand_over(struct socket_state *socket, __u64 start, __u32 tgid)
+/* Everything that has come in has been read. */
+static __always_inline void read_all(struct socket_state *socket)
+{
+	socket->read_bytes = socket->came_bytes;
+	socket->read_packets = socket->came_packets;
+}
+
+#define NOTHING (-1LL)
+#define EVERYTHING ((__s64)(~0ULL >> 1))
+
+/*
+ * Takes from what is pending on the way out the part that carries `sent` bytes of payload: all of
+ * it, unless the owner's own packets went out since its last call.
+ */
+static __always_inline void take_sent(struct socket_state *socket, __s64 sent, __u64 *bytes,
+				      __u64 *packets)
+{
+	__u64 header = socket->ip_version == 4 ? 20 : 40, payload;
+
+	*bytes = take(&socket->pending_tx_bytes);
+	*packets = take(&socket->pending_tx_packets);
+	header += socket->protocol == IPPROTO_TCP ? 32 : socket->protocol == IPPROTO_UDP ? 8 : 0;
+	if (sent == NOTHING) {
+		*bytes = *packets = 0;
+	} else if (sent != EVERYTHING && *bytes > sent + *packets * header) {
+		payload = *bytes - *packets * header;
+		*bytes = *bytes * sent / payload;
+		*packets = (*packets * sent + payload - 1) / payload;
+	}
+}
+
+/*
+ * Gives the socket to a new owner, with what is pending on it; what is not read stays pending. The
+ * slot is changed first and the epoch after it: a packet that was counted in the old slot is either
+ * among what is carried over, or finds the epoch changed and counts anew (count_came). `sent` is
+ * what the new owner has sent in this call, EVERYTHING where the old one has never sent.
+ */
+static __noinline int hand_over(struct socket_state *socket, __u64 start, __u32 tgid, __s64 sent)
 {
 	__u64 old = socket->slot, rx_bytes, rx_packets, tx_bytes, tx_packets;
 	struct counters *from, *to;
-	__u64 slot;
+	__u64 slot = 0;
 
-	tx_bytes = take(&socket->pending_tx_bytes);
-	tx_packets = take(&socket->pending_tx_packets);
-	rx_bytes = unread(socket->came_bytes, socket->read_bytes);
-	rx_packets = unread(socket->came_packets, socket->read_packets);
+	take_sent(socket, sent, &tx_bytes, &tx_packets);
 	socket->early_tx_payload = 0;
 	socket->early_rx_payload = 0;
 	socket->owner_start = start;
 	socket->owner_tgid = tgid;
-	if (!old)
-		return 0;
-	slot = slot_of_socket(socket, socket->ifindex, socket->ip_version);
-	use_slot(socket, slot, socket->ifindex, socket->ip_version);
+	if (old) {
+		slot = slot_of_socket(socket, socket->ifindex, socket->ip_version);
+		socket->slot = slot;
+	}
+	rx_bytes = unread(__sync_fetch_and_add(&socket->came_bytes, EPOCH), socket->read_bytes);
+	rx_packets = unread(__sync_fetch_and_add(&socket->came_packets, EPOCH),
+			    socket->read_packets);
 	from = slot_counters_of((__u32)old);
 	to = slot_counters_of((__u32)slot);
-	/* A slot that was taken back has been read out: what is pending in it stays there. */
-	if (!from || !to || from == to || from->generation != (__u32)(old >> 32))
+	if (!old || !from || !to || from == to)
 		return 0;
+	/* A slot that was taken back has been read out: what is pending in it stays there. */
+	if (from->generation != (__u32)(old >> 32)) {
+		read_all(socket);
+		return 0;
+	}
 	carry(from, to, rx_bytes, rx_bytes);
 	carry(from, to, rx_packets, rx_packets);
 	carry(from, to, tx_bytes, tx_bytes);
 	carry(from, to, tx_packets, tx_packets);
-	add(socket->read_bytes, -rx_bytes);
-	add(socket->read_packets, -rx_packets);
 	if (socket->flags & SOCKET_PROVISIONAL) {
 		add(socket->pending_tx_bytes, tx_bytes);
 		add(socket->pending_tx_packets, tx_packets);
@@ -99,10 +139,10 @@ static __always_inline struct counters *counters_of_mover(struct socket_state *s
 
 /*
  * `task` is current, in process context. The caller makes sure of that: in cgroup_skb and in
- * softirq current is whoever happened to run.
+ * softirq current is whoever happened to run. `sent` is the payload that its call has sent.
  */
 static __always_inline void claim(struct socket_state *socket, struct task_struct *task,
-				  enum claim kind)
+				  enum claim kind, __s64 sent)
 {
 	__u32 tgid = task->tgid;
 	__u64 start;
@@ -120,22 +160,17 @@ static __always_inline void claim(struct socket_state *socket, struct task_struc
 			socket->flags = (socket->flags | SOCKET_SHARED) & ~SOCKET_PROVISIONAL;
 			return;
 		}
-		if (socket->owner_tgid && !(socket->flags & SOCKET_PROVISIONAL))
+		if (socket->flags & SOCKET_PROVISIONAL)
+			sent = EVERYTHING;
+		else if (socket->owner_tgid)
 			socket->flags |= SOCKET_SHARED;
-		hand_over(socket, start, tgid);
+		hand_over(socket, start, tgid, sent);
 	}
 	if (kind == CLAIM_HOLD || !(socket->flags & SOCKET_PROVISIONAL))
 		return;
 	socket->flags &= ~SOCKET_PROVISIONAL;
 	socket->pending_tx_bytes = 0;
 	socket->pending_tx_packets = 0;
-}
-
-/* Everything that has come in has been read. */
-static __always_inline void read_all(struct socket_state *socket)
-{
-	socket->read_bytes = socket->came_bytes;
-	socket->read_packets = socket->came_packets;
 }
 
 /*
@@ -189,7 +224,7 @@ static __always_inline void read_datagram(struct socket_state *socket, struct so
 		   !sk->sk_backlog.rmem_alloc.counter) {
 		read_all(socket);
 		socket->flags &= ~SOCKET_SHARED;
-		hand_over(socket, task->group_leader->start_boottime, task->tgid);
+		hand_over(socket, task->group_leader->start_boottime, task->tgid, NOTHING);
 	}
 }
 

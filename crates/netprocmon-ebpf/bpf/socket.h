@@ -23,9 +23,9 @@ static __always_inline struct socket_state *whole_of(void *sk, __u64 flags)
 	return whole ? bpf_sk_storage_get(&sockets, whole, 0, flags) : 0;
 }
 
-/* What came in by a listener belongs, provisionally, to whoever owns the listener. */
+/* What was accepted by a listener belongs, provisionally, to whoever owns the listener. */
 static __always_inline void inherit_from_listener(struct __sk_buff *skb,
-						  struct socket_state *socket)
+						  struct socket_state *socket, bool ingress)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
 	struct bpf_sock_tuple tuple = {};
@@ -36,18 +36,16 @@ static __always_inline void inherit_from_listener(struct __sk_buff *skb,
 
 	/* The remote end is left out of the tuple, so that only a listener can match. */
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
-		__u32 at = 20;
-
 		if ((void *)(ip + 24) > end || (ip[0] & 15) != 5)
 			return;
-		__builtin_memcpy(&tuple.ipv4.daddr, ip + 16, 4);
-		__builtin_memcpy(&tuple.ipv4.dport, ip + at + 2, 2);
+		__builtin_memcpy(&tuple.ipv4.daddr, ip + (ingress ? 16 : 12), 4);
+		__builtin_memcpy(&tuple.ipv4.dport, ip + (ingress ? 22 : 20), 2);
 		size = sizeof(tuple.ipv4);
 	} else {
 		if ((void *)(ip + 44) > end)
 			return;
-		__builtin_memcpy(tuple.ipv6.daddr, ip + 24, 16);
-		__builtin_memcpy(&tuple.ipv6.dport, ip + 42, 2);
+		__builtin_memcpy(tuple.ipv6.daddr, ip + (ingress ? 24 : 8), 16);
+		__builtin_memcpy(&tuple.ipv6.dport, ip + (ingress ? 42 : 40), 2);
 		size = sizeof(tuple.ipv6);
 	}
 	listener = bpf_sk_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
@@ -89,8 +87,7 @@ static __always_inline int introduce(struct __sk_buff *skb, struct bpf_sock *sk,
 		socket->flags |= SOCKET_PROVISIONAL;
 		socket->reason = REASON_BEFORE_START;
 		/* Older than the monitor, or accepted: then there is a listener. */
-		if (ingress)
-			inherit_from_listener(skb, socket);
+		inherit_from_listener(skb, socket, ingress);
 		return 0;
 	}
 	if (has_netns_cookie) {
