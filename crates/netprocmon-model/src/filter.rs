@@ -63,7 +63,7 @@ use crate::Snapshot;
 
 /// A filter, parsed. Cheap to clone; the default takes everything. Printing it gives a text that
 /// parses to the same filter.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// `None` takes everything.
     expression: Option<Arc<Expression>>,

@@ -57,7 +57,8 @@ impl Sums {
     }
 }
 
-/// The snapshot before, for the rates of recounted rows.
+/// The snapshot before, for the rates of recounted rows; the first had nothing before it, and its
+/// rates are over all the time that it counts.
 #[derive(Debug)]
 pub(super) struct Before<'a> {
     seconds: f64,
@@ -65,10 +66,11 @@ pub(super) struct Before<'a> {
 }
 
 impl<'a> Before<'a> {
-    pub(super) fn new(before: &'a Snapshot, now: &Snapshot) -> Self {
-        let processes = before.processes.iter();
+    pub(super) fn new(before: Option<&'a Snapshot>, now: &Snapshot) -> Self {
+        let processes = before.into_iter().flat_map(|before| &before.processes);
+        let elapsed = before.map(|before| before.elapsed).unwrap_or_default();
         Self {
-            seconds: now.elapsed.saturating_sub(before.elapsed).as_secs_f64(),
+            seconds: now.elapsed.saturating_sub(elapsed).as_secs_f64(),
             processes: processes.map(|one| (one.process.id, &**one)).collect(),
         }
     }

@@ -7,7 +7,7 @@ use super::matcher::Test;
 use super::parse::is_keyword;
 
 /// What a filter is made of. Chains are flat, so that only parentheses and `not` make it deep.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Expression {
     Term(Term),
     Not(Box<Self>),
@@ -58,6 +58,8 @@ impl Operator {
         }
     }
 }
+
+impl Eq for Term {}
 
 impl PartialEq for Term {
     /// What was written decides; the rest follows from it.

@@ -53,8 +53,8 @@ impl FilterView {
             self.carry(&shown, snapshot);
         }
         let before = self.before.replace(Arc::clone(snapshot));
-        let before = before.as_ref().map(|before| Before::new(before, snapshot));
-        let mut shown = filtered(snapshot, &self.filter, before.as_ref(), &self.carried);
+        let before = Before::new(before.as_deref(), snapshot);
+        let mut shown = filtered(snapshot, &self.filter, Some(&before), &self.carried);
         shown.totals += self.departed;
         self.shown = Some(shown.clone());
         shown

@@ -193,7 +193,7 @@ fn a_view_has_rates_and_keeps_what_has_left() {
     let mut view = FilterView::new(filter("port=443"));
     let first = view.next(&at(1, &[(1, &[(1, 100)]), (2, &[(2, 50)])]));
     assert_eq!(first.totals.bytes_sent, Some(150));
-    assert_eq!(first.processes[0].rates.sent, None);
+    assert_eq!(first.processes[0].rates.sent, Some(100.0));
     // One connection goes, one comes.
     let second = view.next(&at(3, &[(1, &[(3, 10)]), (2, &[(2, 70)])]));
     assert_eq!(second.processes[0].counters.bytes_sent, Some(110));
