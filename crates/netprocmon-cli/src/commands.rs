@@ -18,6 +18,7 @@ mod man;
 pub(crate) mod ports;
 mod ps;
 pub(crate) mod run;
+pub(crate) mod shown;
 mod watch;
 
 /// Does what was typed.
@@ -25,7 +26,7 @@ pub(crate) fn execute(typed: Cli) -> anyhow::Result<Status> {
     match typed.command {
         Some(Command::Run(typed)) => run::run(&typed.into()),
         Some(Command::Watch(typed)) => watch::watch(&typed.into()),
-        Some(Command::Ps(typed)) => ps::ps(typed.into()),
+        Some(Command::Ps(typed)) => ps::ps(&typed.into()),
         Some(Command::Ports(typed)) => ports::ports(typed.into()),
         Some(Command::Man(typed)) => man::man(&typed),
         Some(Command::Completions(typed)) => completions::completions(typed.shell),

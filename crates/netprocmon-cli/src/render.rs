@@ -5,6 +5,7 @@
 //! [`table::Cell::outside`].
 
 mod connection;
+pub(crate) mod group;
 pub(crate) mod ports;
 pub(crate) mod ps;
 pub(crate) mod run;

@@ -11,9 +11,11 @@ use std::sync::Arc;
 use netprocmon::host::socket::Socket;
 use netprocmon::host::{BootClock, HostError, process, socket};
 use netprocmon::{
-    Connection, ConnectionId, ConnectionState, ConnectionUsage, Counters, Degradation, InterfaceId,
-    Pid, Process, Protocol, Scope,
+    Connection, ConnectionId, ConnectionState, ConnectionUsage, Counters, Degradation, Filter,
+    InterfaceId, Pid, Process, Protocol, Scope,
 };
+
+mod matching;
 
 /// What the look found.
 #[derive(Debug)]
@@ -96,6 +98,28 @@ impl Inventory {
             hidden,
             degradations,
         }
+    }
+}
+
+impl Inventory {
+    /// Leaves the processes and sockets that a filter takes, and their totals.
+    pub(crate) fn filter(&mut self, filter: &Filter) {
+        if filter.takes_everything() {
+            return;
+        }
+        let taken = matching::taken(&self.holders, filter);
+        self.holders.retain_mut(|holder| {
+            let Some(sockets) = taken.get(&holder.process.id) else {
+                return false;
+            };
+            let kept = |socket: &Arc<Socket>| sockets.contains(&ConnectionId(socket.cookie));
+            holder.sockets.retain(kept);
+            true
+        });
+        let sockets = self.holders.iter().flat_map(|holder| &holder.sockets);
+        let once: BTreeMap<u64, &Socket> =
+            sockets.map(|socket| (socket.inode, &**socket)).collect();
+        self.totals = counters(once.into_values());
     }
 }
 

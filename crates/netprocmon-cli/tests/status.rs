@@ -121,3 +121,18 @@ fn a_port_has_its_owner() {
             .contains("127.0.0.1")
     );
 }
+
+#[test]
+fn a_filter_that_cannot_be_meant_is_2_and_points_at_the_place() {
+    for command in ["watch", "ps"] {
+        let (status, error) = complaint(&[command, "--filter", "name>5"]);
+        assert_eq!(status, 2);
+        assert!(error.contains("name cannot be compared with >"), "{error}");
+        assert!(error.contains("\n  name>5\n      ^\n"), "{error}");
+    }
+}
+
+#[test]
+fn a_filter_that_nothing_matches_is_1() {
+    assert_eq!(status(&["ps", "--filter", "pid=0"]), 1);
+}

@@ -11,8 +11,9 @@ use crate::render::{self, Terminal};
 use crate::sockets::{Holder, Inventory, usage};
 
 /// Looks, and shows what was seen.
-pub(crate) fn ps(plan: PsPlan) -> anyhow::Result<Status> {
-    let inventory = Inventory::take();
+pub(crate) fn ps(plan: &PsPlan) -> anyhow::Result<Status> {
+    let mut inventory = Inventory::take();
+    inventory.filter(&plan.filter);
     match plan.format {
         Format::Json => {
             let line = line(&inventory, Timestamp::now(), plan.connections);
@@ -25,6 +26,9 @@ pub(crate) fn ps(plan: PsPlan) -> anyhow::Result<Status> {
         }
     }
     say_degradations(&inventory.degradations);
+    if inventory.holders.is_empty() && !plan.filter.takes_everything() {
+        return Ok(Status::NotFound);
+    }
     Ok(Status::Success)
 }
 

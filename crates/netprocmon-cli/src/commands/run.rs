@@ -6,14 +6,15 @@
 //! not stop the command, it is told at the end.
 
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use netprocmon::{Monitor, Pid, Retention};
 
-use crate::commands::say;
+use crate::commands::{say, shown};
 use crate::exit::{self, Status};
-use crate::flags::meaning::{Connections, RunPlan};
+use crate::flags::meaning::RunPlan;
 use crate::signals::{FORWARDED, Signals};
 
 mod budget;
@@ -59,14 +60,21 @@ pub(crate) fn run(plan: &RunPlan) -> anyhow::Result<Status> {
         _ => ending.status(),
     };
     if let Some(snapshot) = snapshot {
+        let tree = outcome::of_tree(&snapshot, root);
+        let moved = tree.totals;
+        let tree = outcome::of_run(&tree, &plan.filter, wall);
         let outcome = Outcome {
             command: &plan.command,
             ending,
             wall,
             spent: meter.map(Meter::into_spent),
             still_running,
+            moved,
+            filter: (!plan.filter.takes_everything()).then_some(&plan.filter),
+            groups: shown::groups_of_run(&tree, &plan.group_by, wall),
         };
-        let written = sink.write(&outcome::of_run(&snapshot, root, wall), &outcome);
+        let tree = shown::with(plan.connections, Arc::new(tree));
+        let written = sink.write(&tree, &outcome);
         if let Err(error) = written {
             exit::report(&error);
             return Ok(worse_of(status, Status::Failure));
@@ -85,7 +93,11 @@ fn start(plan: &RunPlan) -> anyhow::Result<Monitor> {
     let mut builder = Monitor::builder()
         .retention(Retention::Keep)
         .capacity(plan.capacity)
-        .connections(plan.connections == Connections::Shown);
+        .connections(shown::tracks_connections(
+            plan.connections,
+            &plan.filter,
+            &plan.group_by,
+        ));
     if plan.budget.is_some() {
         builder = builder.interval(BUDGET_INTERVAL);
     }

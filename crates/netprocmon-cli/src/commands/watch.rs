@@ -1,8 +1,8 @@
 //! `netprocmon watch`: what processes move, an interval at a time, and the totals at the end.
 
-use std::borrow::Cow;
 use std::io::{self, Write};
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -11,9 +11,10 @@ use netprocmon::{Children, Monitor, Pid, Retention, Snapshot};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{PidfdFlags, pidfd_open};
 
+use crate::commands::shown::{Series, Shown, tracks_connections};
 use crate::commands::{STDOUT, say_degradations};
 use crate::exit::{Failure, Status};
-use crate::flags::meaning::{Connections, Format, WatchPlan};
+use crate::flags::meaning::{Format, WatchPlan};
 use crate::flags::typed::Sort;
 use crate::json::{self, Reader};
 use crate::render::{self, Terminal};
@@ -43,7 +44,7 @@ pub(crate) fn watch(plan: &WatchPlan) -> anyhow::Result<Status> {
             }
             left = left.map(|left| left.saturating_sub(1));
             if left == Some(0) {
-                show.totals(sample).context(STDOUT)?;
+                show.totals().context(STDOUT)?;
                 return Ok(Status::Success);
             }
         }
@@ -54,7 +55,7 @@ pub(crate) fn watch(plan: &WatchPlan) -> anyhow::Result<Status> {
             }
             let last = monitor.snapshot()?;
             if show.sample(&last).context(STDOUT)? == Reader::Reading {
-                show.totals(&last).context(STDOUT)?;
+                show.totals().context(STDOUT)?;
             }
             return Ok(Status::Success);
         }
@@ -66,7 +67,11 @@ fn start(plan: &WatchPlan) -> anyhow::Result<Monitor> {
         .retention(Retention::ShowOnce)
         .interval(plan.interval)
         .capacity(plan.capacity)
-        .connections(plan.connections == Connections::Shown);
+        .connections(tracks_connections(
+            plan.connections,
+            &plan.filter,
+            &plan.group_by,
+        ));
     for pid in &plan.pids {
         builder = builder.pid(*pid, plan.children);
     }
@@ -153,64 +158,67 @@ struct Show<'a, W> {
     plan: &'a WatchPlan,
     out: W,
     terminal: Terminal,
-    first: bool,
+    series: Series,
+    last: Option<Shown>,
 }
 
 impl<'a, W: Write> Show<'a, W> {
-    const fn new(plan: &'a WatchPlan, out: W, terminal: Terminal) -> Self {
+    fn new(plan: &'a WatchPlan, out: W, terminal: Terminal) -> Self {
         Self {
             plan,
             out,
             terminal,
-            first: true,
+            series: Series::new(&plan.filter, &plan.group_by, plan.connections),
+            last: None,
         }
     }
 
     const fn is_first(&self) -> bool {
-        self.first
+        self.last.is_none()
     }
 
     fn begin(&mut self) -> io::Result<Reader> {
+        let has_rows = self.plan.group_by.is_empty();
         match render::watch::head(self.terminal) {
-            Some(head) if self.plan.format == Format::Text => {
+            Some(head) if self.plan.format == Format::Text && has_rows => {
                 json::write_text(&mut self.out, head.as_bytes())
             }
             _ => Ok(Reader::Reading),
         }
     }
 
-    fn sample(&mut self, snapshot: &Snapshot) -> io::Result<Reader> {
-        self.first = false;
+    fn sample(&mut self, snapshot: &Arc<Snapshot>) -> io::Result<Reader> {
+        let mut shown = self.series.next(snapshot);
+        if let Some(key) = self.plan.sort {
+            sort(&mut shown, key);
+        }
+        let shown = self.last.insert(shown);
         match self.plan.format {
-            Format::Json => json::write_line(&mut self.out, &*ordered(snapshot, self.plan.sort)),
+            Format::Json => json::write_line(&mut self.out, shown),
             Format::Text => {
-                let text = render::watch::sample(snapshot, self.plan, self.terminal);
+                let text = render::watch::sample(shown, self.plan, self.terminal);
                 json::write_text(&mut self.out, text.as_bytes())
             }
         }
     }
 
     /// For people only: the last line of JSON has the totals already.
-    fn totals(&mut self, snapshot: &Snapshot) -> io::Result<Reader> {
-        match self.plan.format {
-            Format::Json => Ok(Reader::Reading),
-            Format::Text => {
-                let text = render::watch::totals(snapshot, self.plan.units, self.terminal);
+    fn totals(&mut self) -> io::Result<Reader> {
+        match (self.plan.format, &self.last) {
+            (Format::Text, Some(last)) => {
+                let text = render::watch::totals(&last.snapshot, self.plan.units, self.terminal);
                 json::write_text(&mut self.out, text.as_bytes())
             }
+            _ => Ok(Reader::Reading),
         }
     }
 }
 
-/// The snapshot with its processes in the order that was typed, if one was.
-fn ordered(snapshot: &Snapshot, key: Option<Sort>) -> Cow<'_, Snapshot> {
-    match key {
-        None => Cow::Borrowed(snapshot),
-        Some(key) => {
-            let mut ordered = snapshot.clone();
-            render::watch::sort(&mut ordered.processes, key);
-            Cow::Owned(ordered)
-        }
+/// Puts what is shown into the order that was typed.
+fn sort(shown: &mut Shown, key: Sort) {
+    render::watch::sort(&mut Arc::make_mut(&mut shown.snapshot).processes, key);
+    if let Some(groups) = &mut shown.groups {
+        render::group::sort(groups, key);
     }
 }
 
@@ -231,14 +239,14 @@ mod tests {
         let mut out = Vec::new();
         let mut show = Show::new(&plan, &mut out, Terminal::NONE);
         show.begin().unwrap();
-        show.sample(&snapshot()).unwrap();
-        show.totals(&snapshot()).unwrap();
+        show.sample(&Arc::new(snapshot())).unwrap();
+        show.totals().unwrap();
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn json_is_the_contracts_and_one_line() {
-        let json = shown(&["--json"]);
+        let json = shown(&["--json", "--connections"]);
         assert_eq!(json.lines().count(), 1);
         assert!(
             !json.trim_end().contains(|c: char| c.is_control()),
@@ -260,6 +268,46 @@ mod tests {
         };
         assert_eq!(pids(&shown(&["--json"])), [586, 587, 588]);
         assert_eq!(pids(&shown(&["--json", "--sort=total"])), [587, 586, 588]);
+    }
+
+    #[test]
+    fn what_was_asked_for_stands_in_the_json() {
+        let json = shown(&[
+            "--json",
+            "--filter",
+            "pid=587  and recv>1M",
+            "--group-by=name",
+        ]);
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(value["filter"], "pid=587 and recv>1M");
+        assert_eq!(value["processes"].as_array().unwrap().len(), 1);
+        assert_eq!(value["totals"]["bytes_sent"], 64_000);
+        assert_eq!(value["groups"][0]["by"], "name");
+        assert_eq!(value["groups"][0]["bytes_sent"], 64_000);
+        // Connections that were only needed to tell are not shown.
+        assert_eq!(
+            value["processes"][0]["connections"],
+            serde_json::Value::Null
+        );
+        let plain: serde_json::Value = serde_json::from_str(&shown(&["--json"])).unwrap();
+        assert!(plain.get("filter").is_none() && plain.get("groups").is_none());
+    }
+
+    #[test]
+    fn a_filter_for_connections_recounts() {
+        let json = shown(&["--json", "--filter=port=443 pid=586", "--connections"]);
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(value["totals"]["bytes_sent"], 1_500);
+        assert_eq!(
+            value["processes"][0]["connections"]
+                .as_array()
+                .unwrap()
+                .len(),
+            1
+        );
+        let text = shown(&["--filter", "evil", "--group-by", "remote,process"]);
+        assert!(text.contains("evil\\x1b"), "{text}");
+        assert!(!text.contains('\u{1b}'), "{text:?}");
     }
 
     #[test]

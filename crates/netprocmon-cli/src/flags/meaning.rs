@@ -2,7 +2,7 @@
 //!
 //! A command takes one of these and never looks at clap's types; a test makes one by hand.
 
-use netprocmon::{Capacity, Pid};
+use netprocmon::{Capacity, Filter, Pid};
 
 use super::typed;
 
@@ -50,10 +50,11 @@ pub(crate) enum Connections {
 }
 
 /// What `ps` is to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PsPlan {
     pub(crate) format: Format,
     pub(crate) connections: Connections,
+    pub(crate) filter: Filter,
     pub(crate) units: Units,
 }
 
@@ -105,6 +106,7 @@ impl From<typed::Ps> for PsPlan {
         Self {
             format: format(typed.json),
             connections: connections(typed.connections),
+            filter: typed.filter.unwrap_or_default(),
             units: typed.display.into(),
         }
     }

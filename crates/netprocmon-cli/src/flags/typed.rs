@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+mod rows;
 mod run;
 mod sockets;
 mod watch;

@@ -11,7 +11,7 @@ use netprocmon::text::{cut, escape, width};
 use netprocmon::{Counters, InterfaceId, ProcessUsage, Snapshot};
 
 use super::table::{Cell, Column, Table};
-use super::{Terminal, connection, units};
+use super::{Terminal, connection, group, units};
 use crate::commands::run::outcome::{Ending, Limit, Outcome, Spent};
 use crate::flags::meaning::Units;
 
@@ -31,11 +31,17 @@ pub(crate) fn report(
         "{}\n",
         terminal.style.bold(&heading(tree, outcome, terminal))
     );
-    report.push_str(&table(tree, units).render(terminal));
+    report.push_str(&match &outcome.groups {
+        Some(groups) => group::totals(groups, &tree.totals, units, terminal),
+        None => table(tree, units).render(terminal),
+    });
     report.extend(exactly(&tree.totals));
     let mut notes = Vec::new();
+    if let Some(filter) = outcome.filter {
+        notes.push(format!("only what matches: {filter}"));
+    }
     if let Some(spent) = &outcome.spent {
-        notes.extend(budget(spent, &tree.totals, units));
+        notes.extend(budget(spent, &outcome.moved, units));
     }
     notes.extend(still_running(outcome));
     notes.extend(elsewhere(tree, units));
@@ -71,6 +77,7 @@ fn heading(tree: &Snapshot, outcome: &Outcome<'_>, terminal: Terminal) -> String
     let tail = format!(
         " · {} · {ending} · {}",
         match tree.processes.len() {
+            0 if outcome.filter.is_some() => "nothing matched".to_owned(),
             0 => "no traffic".to_owned(),
             count => units::processes(count),
         },

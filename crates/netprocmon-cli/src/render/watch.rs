@@ -8,7 +8,8 @@ use netprocmon::text::{escape, width};
 use netprocmon::{Counters, ProcessUsage, Snapshot};
 
 use super::table::{Cell, Column, Table};
-use super::{Terminal, connection, units};
+use super::{Terminal, connection, group, units};
+use crate::commands::shown::Shown;
 use crate::flags::meaning::{Units, WatchPlan};
 use crate::flags::typed::Sort;
 
@@ -16,7 +17,19 @@ use crate::flags::typed::Sort;
 const AROUND: usize = 5;
 
 /// One sample.
-pub(crate) fn sample(snapshot: &Snapshot, plan: &WatchPlan, terminal: Terminal) -> String {
+pub(crate) fn sample(sample: &Shown, plan: &WatchPlan, terminal: Terminal) -> String {
+    let snapshot = &*sample.snapshot;
+    if let Some(groups) = &sample.groups {
+        let mut text = heading(snapshot, plan.units, terminal);
+        let mut groups = groups.clone();
+        group::sort(&mut groups, plan.sort.unwrap_or(Sort::Rate));
+        let room = terminal
+            .rows()
+            .map(|rows| rows.saturating_sub(AROUND).max(3));
+        text.push_str(&group::rates(&groups, room, plan.units, terminal));
+        text.push('\n');
+        return text;
+    }
     let mut shown = snapshot.processes.clone();
     if !plan.is_selective() {
         shown.retain(is_active);
@@ -142,15 +155,7 @@ fn block(
             table.line(&line);
         }
     }
-    let totals = &snapshot.totals;
-    let heading = format!(
-        "{} · {} · {} sent, {} received",
-        snapshot.time.strftime("%H:%M:%S UTC"),
-        units::duration(snapshot.elapsed),
-        units.size(totals.bytes_sent),
-        units.size(totals.bytes_recv)
-    );
-    let mut text = format!("{}\n", terminal.style.quiet(&heading));
+    let mut text = heading(snapshot, units, terminal);
     text.push_str(&table.render(terminal));
     if shown.len() > room {
         let more = format!("and {} more", shown.len() - room);
@@ -159,6 +164,19 @@ fn block(
     }
     text.push('\n');
     text
+}
+
+/// When it was, and the sums so far.
+fn heading(snapshot: &Snapshot, units: Units, terminal: Terminal) -> String {
+    let totals = &snapshot.totals;
+    let heading = format!(
+        "{} · {} · {} sent, {} received",
+        snapshot.time.strftime("%H:%M:%S UTC"),
+        units::duration(snapshot.elapsed),
+        units.size(totals.bytes_sent),
+        units.size(totals.bytes_recv)
+    );
+    format!("{}\n", terminal.style.quiet(&heading))
 }
 
 /// Rows for a file or a pipe, each with its time. Their columns do not move from sample to sample.

@@ -111,3 +111,21 @@ fn our_own_socket_is_found() {
     let mut bound = holder.unwrap().bound();
     assert!(bound.any(|socket| socket.local.port() == port));
 }
+
+#[test]
+fn a_filter_leaves_what_it_takes() {
+    let pids = |text: &str| {
+        let mut inventory = inventory();
+        inventory.filter(&text.parse().unwrap());
+        let holders = inventory.holders.iter();
+        let pids: Vec<_> = holders.map(|holder| holder.process.pid.0).collect();
+        (pids, inventory.totals.payload_sent)
+    };
+    assert_eq!(pids("user=ana").0, [7, 8, 9]);
+    assert_eq!(pids("state=listen"), (vec![7, 8], None));
+    assert_eq!(pids("remote=198.51.100.0/24"), (vec![8], Some(2000)));
+    assert_eq!(pids("protocol=udp").0, [9]);
+    assert_eq!(pids("lport=domain").0, [9]);
+    assert_eq!(pids("pid=8 not state=listen"), (vec![8], Some(2000)));
+    assert_eq!(pids("nobody").0, [0; 0]);
+}

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
-use netprocmon::{Pid, Rates, Snapshot};
+use netprocmon::{Counters, Filter, Group, Pid, Rates, Snapshot};
 use serde::Serialize;
 
 pub(crate) use super::budget::{Limit, Spent};
@@ -23,6 +23,12 @@ pub(crate) struct Outcome<'a> {
     pub(crate) spent: Option<Spent>,
     /// Descendants that were not waited for.
     pub(crate) still_running: Vec<Pid>,
+    /// What the whole tree moved, whatever is shown of it; the budget is on this.
+    pub(crate) moved: Counters,
+    /// `None` where everything is shown.
+    pub(crate) filter: Option<&'a Filter>,
+    /// `None` where processes are shown.
+    pub(crate) groups: Option<Vec<Group>>,
 }
 
 /// The snapshot with nothing in its list and totals but the tree with this root.
@@ -35,9 +41,9 @@ pub(crate) fn of_tree(snapshot: &Snapshot, root: Pid) -> Snapshot {
     tree
 }
 
-/// The same for the report: the interval that its rates are over is the run.
-pub(crate) fn of_run(snapshot: &Snapshot, root: Pid, wall: Duration) -> Snapshot {
-    let mut tree = of_tree(snapshot, root);
+/// What a filter takes of a tree, for the report: the interval that its rates are over is the run.
+pub(crate) fn of_run(tree: &Snapshot, filter: &Filter, wall: Duration) -> Snapshot {
+    let mut tree = tree.filter(filter);
     for usage in &mut tree.processes {
         let rates = Rates::over(&usage.counters, wall.as_secs_f64());
         Arc::make_mut(usage).rates = rates;
@@ -56,6 +62,10 @@ struct Line<'a> {
     wall_seconds: f64,
     budget: Option<&'a Spent>,
     still_running: &'a [Pid],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<&'a Filter>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    groups: Option<&'a [Group]>,
 }
 
 /// A run as one JSON object. `tree` is what [`of_tree`] made; one of `exit_status` and `signal` is
@@ -76,5 +86,7 @@ pub(crate) fn line<'a>(tree: &'a Snapshot, outcome: &'a Outcome<'_>) -> impl Ser
         wall_seconds: outcome.wall.as_secs_f64(),
         budget: outcome.spent.as_ref(),
         still_running: &outcome.still_running,
+        filter: outcome.filter,
+        groups: outcome.groups.as_deref(),
     }
 }

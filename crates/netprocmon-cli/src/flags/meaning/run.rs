@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use netprocmon::Capacity;
+use netprocmon::{Capacity, Filter, GroupBy};
 
 use super::{Connections, Format, Units, connections, format};
 use crate::flags::typed;
@@ -16,6 +16,9 @@ pub(crate) struct RunPlan {
     pub(crate) command: Vec<OsString>,
     pub(crate) report: Report,
     pub(crate) connections: Connections,
+    pub(crate) filter: Filter,
+    /// Empty shows processes.
+    pub(crate) group_by: Vec<GroupBy>,
     /// Count only what crosses these; empty is all.
     pub(crate) interfaces: Vec<String>,
     pub(crate) descendants: Descendants,
@@ -87,6 +90,8 @@ impl From<typed::Run> for RunPlan {
                 Report::To(destination, format(typed.json), typed.display.into())
             },
             connections: connections(typed.connections),
+            filter: typed.filter.unwrap_or_default(),
+            group_by: typed.group_by,
             interfaces: typed.interface,
             descendants: if typed.no_wait {
                 Descendants::Leave

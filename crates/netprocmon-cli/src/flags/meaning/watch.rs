@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use netprocmon::{Capacity, Children, Pid};
+use netprocmon::{Capacity, Children, Filter, GroupBy, Pid};
 
 use super::{Connections, Format, Units, connections, format};
 use crate::flags::typed::{self, Sort};
@@ -23,6 +23,9 @@ pub(crate) struct WatchPlan {
     pub(crate) count: Option<u64>,
     pub(crate) format: Format,
     pub(crate) connections: Connections,
+    pub(crate) filter: Filter,
+    /// Empty shows processes.
+    pub(crate) group_by: Vec<GroupBy>,
     /// `None` leaves the order to the format.
     pub(crate) sort: Option<Sort>,
     pub(crate) units: Units,
@@ -67,6 +70,8 @@ impl From<typed::Watch> for WatchPlan {
             count: typed.count,
             format: format(typed.json),
             connections: connections(typed.connections),
+            filter: typed.filter.unwrap_or_default(),
+            group_by: typed.group_by,
             sort: typed.sort,
             units: typed.display.into(),
             capacity: typed.tables.into(),

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
+use netprocmon::{Filter, GroupBy};
 
-use super::{Display, Tables};
+use super::{Display, Tables, rows};
 use crate::flags::quantity;
 
 /// Run a command and report what it and all its descendants moved
@@ -53,6 +54,23 @@ pub(crate) struct Run {
     /// Count only what crosses this interface; may be given several times
     #[arg(short, long, value_name = "NAME")]
     pub(crate) interface: Vec<String>,
+
+    /// Report only what matches, such as `name=curl and port=https` or `remote=*.example.com`; what
+    /// asks about connections recounts the rows from those that match. docs/filter.md has it
+    /// all. A budget is on everything all the same
+    #[arg(short, long, conflicts_with = "quiet", value_name = "EXPR", value_parser = rows::filter)]
+    pub(crate) filter: Option<Filter>,
+
+    /// Sum what is reported by process, tree, name, user, unit, container, pod, remote, interface,
+    /// protocol or port; several with commas, one inside the other
+    #[arg(
+        short,
+        long,
+        conflicts_with = "quiet",
+        value_name = "A[,B…]",
+        value_delimiter = ','
+    )]
+    pub(crate) group_by: Vec<GroupBy>,
 
     /// Do not wait for descendants that outlive the command
     #[arg(long)]

@@ -1,8 +1,9 @@
 //! `netprocmon ps` and `netprocmon ports`, as typed.
 
 use clap::Args;
+use netprocmon::Filter;
 
-use super::Display;
+use super::{Display, rows};
 
 /// One look at the processes that have sockets
 ///
@@ -17,6 +18,11 @@ pub(crate) struct Ps {
     /// Show each connection
     #[arg(long)]
     pub(crate) connections: bool,
+
+    /// Show only what matches, such as `name=curl and state=listen` or `remote=*.example.com`; exits
+    /// with status 1 when nothing does. docs/filter.md has it all
+    #[arg(short, long, value_name = "EXPR", value_parser = rows::filter)]
+    pub(crate) filter: Option<Filter>,
 
     #[command(flatten)]
     pub(crate) display: Display,

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use netprocmon::{Filter, GroupBy};
 
-use super::{Display, Tables};
+use super::{Display, Tables, rows};
 use crate::flags::quantity;
 
 /// Show what processes move, an interval at a time
@@ -38,6 +39,16 @@ pub(crate) struct Watch {
     /// Order of the processes; the table's default is `rate`, the JSON's is `pid`
     #[arg(short, long, value_name = "KEY")]
     pub(crate) sort: Option<Sort>,
+
+    /// Show only what matches, such as `name=curl and port=https` or `remote=*.example.com`; what
+    /// asks about connections recounts the rows from those that match. docs/filter.md has it all
+    #[arg(short, long, value_name = "EXPR", value_parser = rows::filter)]
+    pub(crate) filter: Option<Filter>,
+
+    /// Sum what is shown by process, tree, name, user, unit, container, pod, remote, interface,
+    /// protocol or port; several with commas, one inside the other
+    #[arg(short, long, value_name = "A[,B…]", value_delimiter = ',')]
+    pub(crate) group_by: Vec<GroupBy>,
 
     /// Also watch the children of the given PIDs, and theirs
     #[arg(long)]

@@ -3,11 +3,12 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use netprocmon::Pid;
+use netprocmon::{GroupBy, Pid};
 
 use super::super::{Style, tests::snapshot};
 use super::*;
-use crate::commands::run::outcome::{line, of_tree};
+use crate::commands::run::outcome::{line, of_run, of_tree};
+use crate::commands::shown::groups_of_run;
 
 fn command() -> Vec<OsString> {
     ["curl", "-s", "https://example.org/\u{1b}[2J"]
@@ -22,6 +23,9 @@ fn outcome(command: &[OsString]) -> Outcome<'_> {
         wall: Duration::from_millis(1240),
         spent: None,
         still_running: Vec::new(),
+        moved: snapshot().totals,
+        filter: None,
+        groups: None,
     }
 }
 
@@ -114,4 +118,32 @@ fn json() {
     assert_eq!(value["processes"].as_array().unwrap().len(), 2);
     assert_eq!(value["totals"]["bytes_sent"], 65_500);
     insta::assert_json_snapshot!(value);
+}
+
+#[test]
+fn filtered_and_grouped() {
+    let command = command();
+    let filter: netprocmon::Filter = "port=https".parse().unwrap();
+    let whole = of_tree(&snapshot(), Pid(586));
+    let tree = of_run(&whole, &filter, Duration::from_millis(1240));
+    let by = [GroupBy::Remote, GroupBy::Process];
+    let outcome = Outcome {
+        filter: Some(&filter),
+        groups: groups_of_run(&tree, &by, Duration::from_millis(1240)),
+        spent: Some(exceeded()),
+        ..outcome(&command)
+    };
+    let text = report(&tree, &outcome, Units::default(), Terminal::NONE);
+    assert!(
+        !text.contains(|c: char| c.is_control() && c != '\n'),
+        "{text:?}"
+    );
+    insta::assert_snapshot!(text);
+    let value = serde_json::to_value(line(&tree, &outcome)).unwrap();
+    assert_eq!(value["filter"], "port=https");
+    assert_eq!(value["groups"][0]["by"], "remote");
+    assert_eq!(
+        value["groups"][0]["bytes_sent"],
+        value["totals"]["bytes_sent"]
+    );
 }

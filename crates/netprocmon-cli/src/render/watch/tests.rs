@@ -1,10 +1,13 @@
 //! Samples on a terminal, on a pipe, and the totals.
 
 use clap::Parser as _;
+use netprocmon::Filter;
 use netprocmon::text::width;
 
 use super::super::{Style, tests::snapshot};
 use super::*;
+use crate::commands::shown::Series;
+use crate::flags::meaning::Connections;
 use crate::flags::typed::{Cli, Command};
 
 fn plan(arguments: &[&str]) -> WatchPlan {
@@ -13,6 +16,11 @@ fn plan(arguments: &[&str]) -> WatchPlan {
         Some(Command::Watch(typed)) => typed.into(),
         other => panic!("{other:?}"),
     }
+}
+
+/// The snapshot as it is without a filter or groups.
+fn shown(snapshot: Snapshot) -> Shown {
+    Series::new(&Filter::default(), &[], Connections::Shown).next(&Arc::new(snapshot))
 }
 
 fn at(columns: usize, rows: usize) -> Terminal {
@@ -24,7 +32,7 @@ fn at(columns: usize, rows: usize) -> Terminal {
 
 #[test]
 fn on_a_terminal() {
-    let text = sample(&snapshot(), &plan(&["586"]), at(80, 40));
+    let text = sample(&shown(snapshot()), &plan(&["586"]), at(80, 40));
     for line in text.lines() {
         assert!(width(line) <= 80, "{line}");
     }
@@ -39,7 +47,7 @@ fn on_a_terminal() {
 fn on_a_pipe() {
     let mut text = head(Terminal::NONE).unwrap();
     text.push_str(&sample(
-        &snapshot(),
+        &shown(snapshot()),
         &plan(&["586", "--si"]),
         Terminal::NONE,
     ));
@@ -49,9 +57,9 @@ fn on_a_pipe() {
 
 #[test]
 fn the_whole_host_shows_what_is_active() {
-    let text = sample(&snapshot(), &plan(&[]), Terminal::NONE);
+    let text = sample(&shown(snapshot()), &plan(&[]), Terminal::NONE);
     assert!(!text.contains("sshd"), "{text}");
-    let text = sample(&snapshot(), &plan(&["sshd"]), Terminal::NONE);
+    let text = sample(&shown(snapshot()), &plan(&["sshd"]), Terminal::NONE);
     assert!(text.contains("sshd"), "{text}");
 }
 
