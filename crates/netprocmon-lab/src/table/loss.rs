@@ -1,6 +1,8 @@
 //! Loss: what is sent again counts on the wire, is told apart, and is no payload.
 
-use anyhow::Result;
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
 use netprocmon::IpVersion::{self, V4, V6};
 use netprocmon::{Counters, Pid, Snapshot};
 
@@ -72,12 +74,11 @@ fn handshakes(stage: &mut Stage) -> Result<()> {
         stage.finish(client, 1)?;
     }
     stage.finish(server, 1)?;
-    let (_, snapshot) = stage.compare()?;
-    let Some(snapshot) = snapshot else {
+    let Some((snapshot, truths)) = compare_with_stack(stage)? else {
         return Ok(());
     };
-    for (end, what) in [(End::Left, "clients"), (End::Right, "server")] {
-        let truth = snmp::read(stage.namespace(end), "Tcp", "RetransSegs")?;
+    let ends = [(End::Left, "clients"), (End::Right, "server")];
+    for ((end, what), truth) in ends.into_iter().zip(truths) {
         let pids = stage.accounts().iter().map(|account| account.pid);
         let pids = pids.filter(|pid| (*pid == server_pid) == (end == End::Right));
         let ours: Counters = pids.map(|pid| counters(&snapshot, pid)).sum();
@@ -90,13 +91,11 @@ fn handshakes(stage: &mut Stage) -> Result<()> {
 
 /// To the packet, against the stack's own number; and as many bytes as such packets can have.
 fn retransmissions(stage: &mut Stage, pids: [u32; 2]) -> Result<()> {
-    let (_, snapshot) = stage.compare()?;
-    let Some(snapshot) = snapshot else {
+    let Some((snapshot, truths)) = compare_with_stack(stage)? else {
         return Ok(());
     };
     let mut again = 0;
-    for (end, pid) in [End::Left, End::Right].into_iter().zip(pids) {
-        let truth = snmp::read(stage.namespace(end), "Tcp", "RetransSegs")?;
+    for ((end, pid), truth) in ENDS.into_iter().zip(pids).zip(truths) {
         let ours = counters(&snapshot, pid);
         let what = format!("{end:?}: retransmitted packets");
         let packets = ours.retransmitted_packets;
@@ -118,6 +117,31 @@ fn retransmissions(stage: &mut Stage, pids: [u32; 2]) -> Result<()> {
     let what = "retransmitted at both ends, so many that it means something";
     stage.check(Check::at_least(what, 10, Some(again)));
     Ok(())
+}
+
+const ENDS: [End; 2] = [End::Left, End::Right];
+
+/// A snapshot, and what both stacks have sent again by then. A lost acknowledgement makes a stack
+/// send again long after the link has come to rest: then everything is read anew.
+fn compare_with_stack(stage: &mut Stage) -> Result<Option<(Arc<Snapshot>, [u64; 2])>> {
+    for _ in 0..TRIES {
+        let before = sent_again(stage)?;
+        let (_, snapshot) = stage.compare()?;
+        let Some(snapshot) = snapshot else {
+            return Ok(None);
+        };
+        if sent_again(stage)? == before {
+            return Ok(Some((snapshot, before)));
+        }
+    }
+    bail!("the stacks kept on sending again, {TRIES} times in a row");
+}
+
+const TRIES: u32 = 20;
+
+fn sent_again(stage: &Stage) -> Result<[u64; 2]> {
+    let read = |end| snmp::read(stage.namespace(end), "Tcp", "RetransSegs");
+    Ok([read(End::Left)?, read(End::Right)?])
 }
 
 fn counters(snapshot: &Snapshot, pid: u32) -> Counters {
