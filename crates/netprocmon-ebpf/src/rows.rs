@@ -63,9 +63,9 @@ mod tests {
         let mut free = FreeRows::new();
         assert_eq!(used(&mut free, 4, &[1, 3]), [1, 3]);
         assert_eq!(used(&mut free, 4, &[1, 2, 3]), [2]);
-        assert_eq!(used(&mut free, 4, &[1, 2, 3]), []);
+        assert_eq!(used(&mut free, 4, &[1, 2, 3]), [0_u32; 0]);
         free.give_back(1);
-        assert_eq!(used(&mut free, 4, &[2, 3]), []);
+        assert_eq!(used(&mut free, 4, &[2, 3]), [0_u32; 0]);
         assert_eq!(used(&mut free, 4, &[1, 2, 3]), [1]);
     }
 }

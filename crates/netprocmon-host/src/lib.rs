@@ -21,6 +21,7 @@ pub mod interface;
 mod mountinfo;
 mod netlink;
 pub mod netns;
+pub mod origin;
 pub mod place;
 pub mod privilege;
 pub mod process;

@@ -13,7 +13,7 @@ use crate::ProcessId;
 pub enum Scope {
     /// This host.
     Loopback,
-    /// This link: 169.254/16, fe80::/10.
+    /// This link: `169.254/16`, `fe80::/10`.
     Link,
     /// A private network: RFC 1918, shared (RFC 6598), unique local.
     Private,
