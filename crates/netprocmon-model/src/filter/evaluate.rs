@@ -3,9 +3,9 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::Filter;
 use super::facts::{Row, process_passes};
 use super::field::{About, Field};
-use super::matcher::Test;
 use super::syntax::{Expression, Operator, Term};
 use crate::{Pid, ProcessId, Snapshot};
 
@@ -13,7 +13,7 @@ use crate::{Pid, ProcessId, Snapshot};
 #[derive(Debug)]
 pub(super) struct Judge<'a> {
     expression: Option<&'a Expression>,
-    trees: BTreeMap<u64, HashSet<ProcessId>>,
+    trees: BTreeMap<Pid, HashSet<ProcessId>>,
     /// Whether rows are connections: then a bare word asks about this one's remote, else about
     /// any of the process's.
     by_connection: bool,
@@ -23,24 +23,15 @@ pub(super) struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(
-        expression: Option<&'a Expression>,
-        snapshot: &Snapshot,
-        by_connection: bool,
-    ) -> Self {
+    pub(super) fn new(filter: &'a Filter, snapshot: &Snapshot, by_connection: bool) -> Self {
+        let expression = filter.expression.as_deref();
         let mut count = 0;
-        let mut roots = Vec::new();
         if let Some(expression) = expression {
-            expression.terms(&mut |term| {
-                count = count.max(term.index + 1);
-                if let (Some(Field::Tree), Test::Compare(_, root)) = (term.field, &term.test) {
-                    roots.push(*root);
-                }
-            });
+            expression.terms(&mut |term| count = count.max(term.index + 1));
         }
         Self {
             expression,
-            trees: trees(snapshot, roots),
+            trees: trees(snapshot, filter.trees()),
             by_connection,
             known: vec![Cell::new(None); count],
             process: Cell::new(None),
@@ -78,7 +69,7 @@ impl<'a> Judge<'a> {
                 let trees = self.trees.iter();
                 id.is_some_and(|id| {
                     let mut mine = trees.filter(|(_, members)| members.contains(&id));
-                    mine.any(|(root, _)| term.test.takes_number(*root)) != negated
+                    mine.any(|(root, _)| term.test.takes_number(root.0.into())) != negated
                 })
             }),
             Some(field) if field.about() == About::Process => {
@@ -113,7 +104,7 @@ impl<'a> Judge<'a> {
 
 /// The processes of each tree: those that were followed as one, those with the root's pid, and all
 /// below them by their parents' pids. A pid was a parent's only if that started first.
-fn trees(snapshot: &Snapshot, roots: Vec<u64>) -> BTreeMap<u64, HashSet<ProcessId>> {
+fn trees(snapshot: &Snapshot, roots: Vec<Pid>) -> BTreeMap<Pid, HashSet<ProcessId>> {
     if roots.is_empty() {
         return BTreeMap::new();
     }
@@ -123,8 +114,8 @@ fn trees(snapshot: &Snapshot, roots: Vec<u64>) -> BTreeMap<u64, HashSet<ProcessI
             children.entry(parent).or_default().push(usage.process.id);
         }
     }
-    let tree = |root: u64| {
-        let is_root = |pid: Pid| u64::from(pid.0) == root;
+    let tree = |root: Pid| {
+        let is_root = |pid: Pid| pid == root;
         let all = snapshot.processes.iter().map(|usage| &usage.process);
         let mut found: Vec<ProcessId> = all
             .filter(|process| {

@@ -251,6 +251,33 @@ proptest! {
     }
 }
 
+/// Prints what it takes; see the filters' for the bound.
+#[test]
+fn ten_thousand_connections_are_grouped_quickly() {
+    let rows = (0..100_u64).map(|pid| {
+        let connections = (0..100).map(|number| {
+            let remote = format!("10.0.{pid}.{number}:443");
+            let ends = ("192.0.2.2:40000", remote.as_str());
+            connection(pid * 100 + number, Protocol::TCP, ETH0, ends, bytes(5, 5))
+        });
+        let facts = process(u32::try_from(pid).unwrap() + 2, "worker");
+        usage(facts, connections.collect(), Counters::ZERO)
+    });
+    let host = Arc::new(snapshot(rows.collect(), Vec::new(), Counters::ZERO));
+    for text in ["name,remote", "remote,port,process", "tree,unit"] {
+        let mut view = GroupView::new(&by(text));
+        view.next(Arc::clone(&host));
+        let started = std::time::Instant::now();
+        let groups = view.next(Arc::clone(&host));
+        let took = started.elapsed();
+        println!("{took:>10.1?}  {text}");
+        let sum: Counters = groups.iter().map(|group| &group.counters).sum();
+        assert_eq!(sum, host.totals);
+        let allowed = if cfg!(debug_assertions) { 3_000 } else { 200 };
+        assert!(took < Duration::from_millis(allowed), "{text}: {took:?}");
+    }
+}
+
 fn over(host: &Snapshot, id: InterfaceId) -> Counters {
     let rows = host.processes.iter().flat_map(|usage| &usage.interfaces);
     rows.filter(|row| row.id == id)
