@@ -108,6 +108,15 @@ impl Stage {
             Shape::Direct => Link::direct(scenario.offload)?,
             Shape::Bridged | Shape::Lossy => Link::bridged(scenario.offload)?,
         };
+        if scenario.shape == Shape::Bridged {
+            // The device behind the bridge tells what is on the wire unless the queue that it fills
+            // is full (net.core.netdev_max_backlog, 1,000 packets a processor): then it drops, and
+            // counts nothing. So much less is on its way at once.
+            for end in [End::Left, End::Right] {
+                let namespace = link.namespace(end);
+                namespace.sysctl("net/ipv4/tcp_rmem", "4096 131072 524288")?;
+            }
+        }
         let dir = format!("netprocmon-lab-{}", std::process::id());
         Ok(Self {
             scenario,

@@ -132,8 +132,9 @@ one of them gets half. A name that breaks a tool's own lines is not understood.
 
 - In brackets, where it is more than 10 %: what the tool put on processes beyond that, on wrong ones
   or more than they moved, of which link-layer headers and packets seen twice can be a part.
-- **-**: no process that it could see moved anything, or it could not be started (then the reason is
-  told here). **died**: it ended before the row did.
+- **-**: there was nothing that it could see (the processes are in namespaces of their own, or the row
+  is about the monitor itself), or it could not be started, for the reason below. **died**: it ended
+  before the row did.
 ";
 
 /// How the peers fared over all rows.
