@@ -15,6 +15,7 @@
 
 pub mod cgroup;
 pub mod clock;
+pub mod dns;
 mod error;
 pub mod hosts;
 pub mod interface;
