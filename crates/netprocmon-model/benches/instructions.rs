@@ -137,6 +137,29 @@ fn all_changed(connections: u64) -> Tick {
     }
 }
 
+/// Connections that are followed for the first time, each with its other end among them.
+fn pairs_appear(connections: u64) -> Tick {
+    let both_ends = (0..connections).map(|number| {
+        let Observation::Connection(mut reading) = connection(number, 1) else {
+            unreachable!("a connection");
+        };
+        if number % 2 == 1 {
+            let port = 1024 + u16::try_from(number - 1).unwrap();
+            reading.local = reading.remote.unwrap();
+            reading.remote = Some(SocketAddr::from(([192, 0, 2, 1], port)));
+        }
+        Observation::Connection(reading)
+    });
+    let processes = connections / CONNECTIONS_A_PROCESS;
+    let with_connections = true;
+    let mut ledger = Ledger::new(SourceKind::Ebpf, Retention::ShowOnce, with_connections);
+    (0..processes).for_each(|number| ledger.observe(process(number)));
+    Tick {
+        ledger,
+        news: both_ends.collect(),
+    }
+}
+
 fn none_changed(connections: u64) -> Tick {
     Tick {
         ledger: at_rest(connections / CONNECTIONS_A_PROCESS, connections),
@@ -175,6 +198,7 @@ fn names(count: usize) -> Vec<String> {
 #[bench::connections_10000_all_changed(args = (10_000), setup = all_changed)]
 #[bench::connections_1000_none_changed(args = (1000), setup = none_changed)]
 #[bench::connections_10000_none_changed(args = (10_000), setup = none_changed)]
+#[bench::connections_1000_appear_in_pairs(args = (1000), setup = pairs_appear)]
 #[bench::processes_1000_one_changed(args = (1000), setup = one_changed)]
 fn ledger(mut tick: Tick) -> (Ledger, Snapshot) {
     tick.news

@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::directory::NoDirectory;
 use crate::interface::explained;
+use crate::names::{Answer, Names};
 use crate::{
-    ConnectionId, ConnectionReading, Counters, Degradation, InterfaceId, InterfaceReading,
+    ConnectionId, Counters, Degradation, Directory, InterfaceId, InterfaceReading,
     InterfaceSummary, Observation, Owner, Pid, Process, ProcessId, Reason, SCHEMA_VERSION,
     Selection, Snapshot, SourceKind, TrafficKey, UnattributedUsage,
 };
@@ -20,10 +22,13 @@ use crate::{
 mod account;
 mod conversation;
 mod device;
+mod pairs;
+mod remotes;
 
 use account::Account;
 use conversation::Conversation;
 use device::InterfaceCount;
+use pairs::Pairs;
 
 /// What happens to processes and connections that have ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +48,11 @@ pub struct Ledger {
     selection: Selection,
     accounts: BTreeMap<ProcessId, Account>,
     conversations: BTreeMap<ConnectionId, Conversation>,
+    /// Those of them that have ended since they were last cleared away.
+    ended: BTreeSet<ConnectionId>,
+    pairs: Pairs,
+    names: Names,
+    directory: Arc<dyn Directory>,
     unattributed: BTreeMap<(Reason, InterfaceId), Counters>,
     interfaces: BTreeMap<InterfaceId, InterfaceCount>,
     /// Selected processes that have left the accounts for good.
@@ -63,6 +73,10 @@ impl Ledger {
             selection: Selection::default(),
             accounts: BTreeMap::new(),
             conversations: BTreeMap::new(),
+            ended: BTreeSet::new(),
+            pairs: Pairs::default(),
+            names: Names::new(),
+            directory: Arc::new(NoDirectory),
             unattributed: BTreeMap::new(),
             interfaces: BTreeMap::new(),
             departed: Counters::ZERO,
@@ -72,9 +86,20 @@ impl Ledger {
         }
     }
 
+    /// Asks `directory` about remotes and ports. Without one nothing is known of them but what
+    /// [`Observation::Name`] says.
+    #[must_use]
+    pub fn with_directory(mut self, directory: Arc<dyn Directory>) -> Self {
+        self.directory = directory;
+        self
+    }
+
     /// What the next snapshots show. What was counted before stays counted.
     pub fn select(&mut self, selection: Selection) {
         self.selection = selection;
+        // Some of those that were kept may go.
+        let ended = self.conversations.iter().filter(|(_, one)| one.has_ended());
+        self.ended.extend(ended.map(|(id, _)| *id));
         self.accounts.values_mut().for_each(Account::touch);
     }
 
@@ -100,6 +125,18 @@ impl Ledger {
             }
             Observation::Traffic(key, delta) => self.charge(key, &delta),
             Observation::Connection(reading) => self.follow(*reading),
+            Observation::Name {
+                netns,
+                address,
+                name,
+                at,
+                asker,
+            } => {
+                if self.with_connections {
+                    let answer = Answer { name, at, asker };
+                    self.names.learn(netns, address, answer);
+                }
+            }
             Observation::LostEvents(count) => self.lost_events += count,
         }
     }
@@ -128,10 +165,10 @@ impl Ledger {
         self.last_elapsed = Some(elapsed);
         let mut totals = self.departed;
         let mut processes = Vec::with_capacity(self.accounts.len());
-        let view = account::View {
+        let mut view = account::View {
             selection: &self.selection,
             interfaces: &self.interfaces,
-            conversations: self.with_connections.then_some(&self.conversations),
+            conversations: self.with_connections.then_some(&mut self.conversations),
             interval,
             renamed,
         };
@@ -139,7 +176,7 @@ impl Ledger {
             if !self.selection.takes(account.facts()) {
                 continue;
             }
-            let usage = account.usage(&view);
+            let usage = account.usage(&mut view);
             totals += usage.counters;
             if account.is_listed() {
                 processes.push(usage);
@@ -211,9 +248,14 @@ impl Ledger {
     }
 
     fn learn(&mut self, facts: Arc<Process>) {
-        match self.accounts.get_mut(&facts.id) {
-            Some(account) => account.learn(facts),
-            None => drop(self.accounts.insert(facts.id, Account::new(facts))),
+        let id = facts.id;
+        match self.accounts.get_mut(&id) {
+            Some(account) => {
+                if account.learn(facts) {
+                    self.introduce(id);
+                }
+            }
+            None => drop(self.accounts.insert(id, Account::new(facts))),
         }
     }
 
@@ -235,27 +277,6 @@ impl Ledger {
                         .or_default(),
                 );
             }
-        }
-    }
-
-    fn follow(&mut self, reading: ConnectionReading) {
-        let owner = match reading.owner {
-            Owner::Process(id) => Some(id),
-            Owner::Unattributed(_) => None,
-        };
-        let id = reading.id;
-        let before = self.conversations.get(&id).and_then(Conversation::owner);
-        if before != owner
-            && let Some(account) = before.and_then(|id| self.accounts.get_mut(&id))
-        {
-            account.drop_connection(id);
-        }
-        if let Some(account) = owner.and_then(|id| self.accounts.get_mut(&id)) {
-            account.add_connection(id);
-        }
-        match self.conversations.get_mut(&id) {
-            Some(conversation) => conversation.read(reading),
-            None => drop(self.conversations.insert(id, Conversation::new(reading))),
         }
     }
 
@@ -315,20 +336,16 @@ impl Ledger {
 
     /// Takes off the list what was shown as ended, and out of the books what is settled besides.
     fn retire(&mut self) {
-        let mut gone = BTreeSet::new();
-        let (selection, accounts) = (&self.selection, &self.accounts);
         let keeps = self.retention == Retention::Keep;
-        let is_kept = |account: &Account| keeps && selection.takes(account.facts());
-        for (id, conversation) in &self.conversations {
-            let owner = conversation.owner().and_then(|owner| accounts.get(&owner));
-            if !owner.is_some_and(is_kept) && conversation.has_ended() {
-                gone.insert(*id);
+        for id in std::mem::take(&mut self.ended) {
+            let owner = self.conversations.get(&id).and_then(Conversation::owner);
+            let account = owner.and_then(|owner| self.accounts.get(&owner));
+            // One that is kept is asked about again when something else is selected.
+            if !(keeps && account.is_some_and(|one| self.selection.takes(one.facts()))) {
+                self.forget(id);
             }
         }
-        for account in self.accounts.values_mut() {
-            account.drop_connections(&gone);
-        }
-        self.conversations.retain(|id, _| !gone.contains(id));
+        let selection = &self.selection;
         let departed = &mut self.departed;
         let kept = &self.kept;
         self.accounts.retain(|id, account| {

@@ -3,14 +3,15 @@
 //! All sources emit the same observations, so everything behind them can be tested from a table
 //! of observations without a kernel.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    ConnectionId, ConnectionState, Direction, InterfaceId, IpVersion, Process, ProcessId, Protocol,
+    ConnectionId, ConnectionState, Direction, InterfaceId, IpVersion, NetnsId, Process, ProcessId,
+    Protocol,
 };
 
 /// One thing that a source saw since it was last asked.
@@ -31,6 +32,19 @@ pub enum Observation {
     Traffic(TrafficKey, Delta),
     /// The present reading of a connection (cumulative, not a delta).
     Connection(Box<ConnectionReading>),
+    /// An answer of the domain name system that this host received: the address goes by this name.
+    Name {
+        /// The namespace that it was received in.
+        netns: NetnsId,
+        /// The address of its A or AAAA record.
+        address: IpAddr,
+        /// The name that was asked for, not what an alias (CNAME) leads to. From outside.
+        name: Arc<str>,
+        /// When it was received.
+        at: Timestamp,
+        /// The process that asked, where that is known.
+        asker: Option<ProcessId>,
+    },
     /// Records that were lost between the kernel and us. Counters are never among them.
     LostEvents(u64),
 }

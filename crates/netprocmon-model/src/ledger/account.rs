@@ -19,7 +19,7 @@ pub(super) struct View<'a> {
     pub(super) selection: &'a Selection,
     pub(super) interfaces: &'a BTreeMap<InterfaceId, InterfaceCount>,
     /// `None` where connections were not asked for.
-    pub(super) conversations: Option<&'a BTreeMap<ConnectionId, Conversation>>,
+    pub(super) conversations: Option<&'a mut BTreeMap<ConnectionId, Conversation>>,
     /// Since the snapshot before.
     pub(super) interval: Duration,
     /// An interface has a new name: every record that may show it is stale.
@@ -78,13 +78,16 @@ impl Account {
         &self.facts
     }
 
-    pub(super) fn learn(&mut self, facts: Arc<Process>) {
+    /// Whether it is called something else now.
+    pub(super) fn learn(&mut self, facts: Arc<Process>) -> bool {
         let exited = facts.exited.or(self.facts.exited);
+        let renamed = facts.name != self.facts.name;
         self.facts = facts;
         if let Some(at) = exited {
             self.exit(at);
         }
         self.touch();
+        renamed
     }
 
     pub(super) fn exit(&mut self, at: Timestamp) {
@@ -140,15 +143,12 @@ impl Account {
         self.touch();
     }
 
-    pub(super) fn drop_connections(&mut self, gone: &BTreeSet<ConnectionId>) {
-        if !self.connections.is_disjoint(gone) {
-            self.connections.retain(|id| !gone.contains(id));
-            self.touch();
-        }
+    pub(super) fn connections(&self) -> impl Iterator<Item = ConnectionId> + '_ {
+        self.connections.iter().copied()
     }
 
     /// The record of this process now; the one made before where nothing has changed.
-    pub(super) fn usage(&mut self, view: &View<'_>) -> Arc<ProcessUsage> {
+    pub(super) fn usage(&mut self, view: &mut View<'_>) -> Arc<ProcessUsage> {
         let kept = self.usage.as_ref().filter(|usage| {
             let at_rest = usage.rates.sent == Some(0.0) && usage.rates.recv == Some(0.0);
             at_rest && !self.stale && !view.renamed
@@ -159,7 +159,7 @@ impl Account {
         usage
     }
 
-    fn make_usage(&self, view: &View<'_>) -> ProcessUsage {
+    fn make_usage(&self, view: &mut View<'_>) -> ProcessUsage {
         let counters = self.selected_total(view.selection);
         let before = self
             .usage
@@ -182,10 +182,16 @@ impl Account {
                 })
                 .collect(),
             protocols: self.by_protocol(view.selection),
-            connections: view.conversations.map(|all| {
-                let mine = self.connections.iter().filter_map(|id| all.get(id));
-                let taken = mine.filter(|one| view.selection.takes_interface(one.interface()));
-                taken.map(|one| one.usage(view.interfaces)).collect()
+            connections: view.conversations.as_deref_mut().map(|all| {
+                let mut usages = Vec::with_capacity(self.connections.len());
+                for id in &self.connections {
+                    if let Some(one) = all.get_mut(id)
+                        && view.selection.takes_interface(one.interface())
+                    {
+                        usages.push(one.usage(view.interfaces, view.renamed));
+                    }
+                }
+                usages
             }),
         }
     }

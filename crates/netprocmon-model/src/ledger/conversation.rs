@@ -1,23 +1,46 @@
-//! One connection in the ledger: its last reading, on its way into usage records.
+//! One connection in the ledger: its last reading, who is at the other end, and the usage record
+//! that was last made of them (kept, so that a connection at rest costs a snapshot one pointer).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::device::InterfaceCount;
-use crate::{Connection, ConnectionReading, ConnectionUsage, InterfaceId, Owner, ProcessId, Scope};
+use super::pairs::Ends;
+use crate::names::Wanted;
+use crate::{
+    Connection, ConnectionReading, ConnectionUsage, Direction, Directory, InterfaceId, NetnsId,
+    Origin, Owner, Peer, ProcessId, Scope,
+};
 
 #[derive(Debug)]
 pub(super) struct Conversation {
     reading: ConnectionReading,
+    service: Option<Arc<str>>,
+    origin: Option<Arc<Origin>>,
+    remote_name: Option<Arc<str>>,
+    /// What was known of names when the remote's was last looked for.
+    looked_at: Option<u64>,
+    peer: Option<Peer>,
+    usage: Option<Arc<ConnectionUsage>>,
 }
 
 impl Conversation {
-    pub(super) fn new(reading: ConnectionReading) -> Self {
-        Self { reading }
+    pub(super) fn new(reading: ConnectionReading, directory: &dyn Directory) -> Self {
+        let remote = reading.remote.map(|remote| remote.ip());
+        Self {
+            service: service(&reading, directory),
+            origin: remote.and_then(|remote| directory.origin(remote)),
+            remote_name: None,
+            looked_at: None,
+            peer: None,
+            usage: None,
+            reading,
+        }
     }
 
     pub(super) fn read(&mut self, reading: ConnectionReading) {
         self.reading = reading;
+        self.usage = None;
     }
 
     pub(super) fn owner(&self) -> Option<ProcessId> {
@@ -31,23 +54,78 @@ impl Conversation {
         self.reading.interface
     }
 
+    pub(super) fn netns(&self) -> NetnsId {
+        self.reading.interface.netns
+    }
+
+    /// Its two ends; `None` where there is but one.
+    pub(super) fn ends(&self) -> Option<Ends> {
+        let (reading, remote) = (&self.reading, self.reading.remote?);
+        Some(Ends::new(reading.protocol, reading.local, remote))
+    }
+
+    /// Gives the remote a name where it has none. `find` is asked only when `revision` has changed
+    /// since it last was.
+    pub(super) fn name_remote<'a>(
+        &mut self,
+        revision: u64,
+        find: impl FnOnce(Wanted) -> Option<Arc<str>> + 'a,
+    ) {
+        if self.remote_name.is_some() || self.looked_at == Some(revision) {
+            return;
+        }
+        self.looked_at = Some(revision);
+        let Some(remote) = self.reading.remote else {
+            return;
+        };
+        // Who opened it is known of those that were seen to be opened.
+        let seen = self.reading.direction.is_some();
+        self.remote_name = find(Wanted {
+            netns: self.netns(),
+            remote: remote.ip(),
+            process: self.owner(),
+            opened: self.reading.opened.filter(|_| seen),
+        });
+    }
+
+    /// Says who is at the other end; whether that is news.
+    pub(super) fn set_peer(&mut self, peer: Option<Peer>) -> bool {
+        if self.peer == peer {
+            return false;
+        }
+        self.peer = peer;
+        self.usage = None;
+        true
+    }
+
+    /// The record of this connection now. `renamed`: an interface has a new name.
     pub(super) fn usage(
-        &self,
+        &mut self,
         interfaces: &BTreeMap<InterfaceId, InterfaceCount>,
+        renamed: bool,
     ) -> Arc<ConnectionUsage> {
+        if let Some(usage) = self.usage.as_ref().filter(|_| !renamed) {
+            return Arc::clone(usage);
+        }
+        let usage = Arc::new(self.make_usage(interfaces));
+        self.usage = Some(Arc::clone(&usage));
+        usage
+    }
+
+    fn make_usage(&self, interfaces: &BTreeMap<InterfaceId, InterfaceCount>) -> ConnectionUsage {
         let reading = &self.reading;
-        Arc::new(ConnectionUsage {
+        ConnectionUsage {
             id: reading.id,
             connection: Connection {
                 protocol: reading.protocol,
                 ip_version: reading.ip_version,
                 local: reading.local,
                 remote: reading.remote,
-                remote_name: None,
+                remote_name: self.remote_name.clone(),
                 scope: reading.remote.map(|remote| Scope::of(remote.ip())),
-                service: None,
-                peer: None,
-                origin: None,
+                service: self.service.clone(),
+                peer: self.peer.clone(),
+                origin: self.origin.clone(),
                 state: reading.state,
                 direction: reading.direction,
                 interface: reading.interface,
@@ -58,11 +136,23 @@ impl Conversation {
                 closed: reading.closed,
             },
             counters: reading.counters,
-        })
+        }
     }
 
-    /// Whether the snapshot that was just made has shown it as ended.
+    /// Whether the snapshot that is made next shows it as ended.
     pub(super) fn has_ended(&self) -> bool {
         self.reading.closed.is_some()
+    }
+}
+
+/// The service of the well-known end: of the one that was connected to, where that is known.
+fn service(reading: &ConnectionReading, directory: &dyn Directory) -> Option<Arc<str>> {
+    let of = |port| directory.service(reading.protocol, port);
+    let local = || of(reading.local.port());
+    let remote = || of(reading.remote?.port());
+    match (reading.direction, reading.remote) {
+        (Some(Direction::Out), Some(_)) => remote(),
+        (Some(Direction::In), _) => local(),
+        _ => remote().or_else(local),
     }
 }

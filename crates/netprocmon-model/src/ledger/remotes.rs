@@ -1,0 +1,129 @@
+//! Follows connections: whose they are, what the other end is called, and who is there where that
+//! is on this host.
+//!
+//! Everything is settled when a connection is first followed or when something about it changes; a
+//! snapshot asks nobody. Not here: which connections belong together (`pairs`).
+
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
+
+use super::Ledger;
+use super::account::Account;
+use super::conversation::Conversation;
+use super::pairs::{Change, Ends};
+use crate::{ConnectionId, ConnectionReading, NetnsId, Peer, ProcessId};
+
+impl Ledger {
+    pub(super) fn follow(&mut self, reading: ConnectionReading) {
+        let id = reading.id;
+        let (conversation, before) = match self.conversations.entry(id) {
+            Entry::Occupied(entry) => {
+                let known = entry.into_mut();
+                let before = Some((known.owner(), known.has_ended()));
+                known.read(reading);
+                (known, before)
+            }
+            Entry::Vacant(entry) => {
+                let new = Conversation::new(reading, &*self.directory);
+                (entry.insert(new), None)
+            }
+        };
+        let (names, directory) = (&self.names, &self.directory);
+        let revision = names.revision().wrapping_add(directory.revision());
+        conversation.name_remote(revision, |wanted| {
+            let heard = names.name(wanted).cloned();
+            heard.or_else(|| directory.name(wanted.netns, wanted.remote))
+        });
+        let (owner, has_ended) = (conversation.owner(), conversation.has_ended());
+        let (netns, ends) = (conversation.netns(), conversation.ends());
+        let (owner_before, had_ended) = before.unwrap_or((None, false));
+        if owner_before != owner
+            && let Some(account) = owner_before.and_then(|id| self.accounts.get_mut(&id))
+        {
+            account.drop_connection(id);
+        }
+        if let Some(account) = owner.and_then(|id| self.accounts.get_mut(&id)) {
+            account.add_connection(id);
+        }
+        if before.is_none() {
+            self.pair(id, netns, ends);
+        } else if owner_before != owner {
+            self.introduce_to_partner(id);
+        }
+        if has_ended && !had_ended {
+            self.pairs.end(id);
+        }
+        if has_ended {
+            self.ended.insert(id);
+        }
+    }
+
+    /// Forgets a connection. Its partner still says who it was.
+    pub(super) fn forget(&mut self, id: ConnectionId) {
+        self.pairs.leave(id);
+        let owner = self.conversations.remove(&id).and_then(|one| one.owner());
+        if let Some(account) = owner.and_then(|owner| self.accounts.get_mut(&owner)) {
+            account.drop_connection(id);
+        }
+    }
+
+    /// The process has another name: those at the other ends of its connections say so.
+    pub(super) fn introduce(&mut self, process: ProcessId) {
+        let Some(account) = self.accounts.get(&process) else {
+            return;
+        };
+        let mine: Vec<_> = account.connections().collect();
+        for id in mine {
+            self.introduce_to_partner(id);
+        }
+    }
+
+    fn pair(&mut self, id: ConnectionId, netns: NetnsId, ends: Option<Ends>) {
+        let Some(ends) = ends else {
+            return;
+        };
+        for Change { of, partner } in self.pairs.join(id, netns, ends) {
+            match partner {
+                Some(partner) => self.introduce_to(of, partner),
+                None => self.set_peer(of, None),
+            }
+        }
+    }
+
+    fn introduce_to_partner(&mut self, id: ConnectionId) {
+        if let Some(partner) = self.pairs.partner(id) {
+            self.introduce_to(partner, id);
+        }
+    }
+
+    /// Tells a connection who has its partner; nothing where nobody does (any more).
+    fn introduce_to(&mut self, id: ConnectionId, partner: ConnectionId) {
+        let owner = self
+            .conversations
+            .get(&partner)
+            .and_then(Conversation::owner);
+        if let Some(account) = owner.and_then(|owner| self.accounts.get(&owner)) {
+            let facts = account.facts();
+            let peer = Peer {
+                process: facts.id,
+                name: Arc::clone(&facts.name),
+            };
+            self.set_peer(id, Some(peer));
+        }
+    }
+
+    fn set_peer(&mut self, id: ConnectionId, peer: Option<Peer>) {
+        let Some(conversation) = self.conversations.get_mut(&id) else {
+            return;
+        };
+        let owner = conversation.owner();
+        if conversation.set_peer(peer)
+            && let Some(account) = owner.and_then(|owner| self.accounts.get_mut(&owner))
+        {
+            Account::touch(account);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
