@@ -25,7 +25,7 @@ struct slot_key {
 	__u8 protocol;
 	__u8 ip_version;
 	__u8 reason;
-	__u8 unused;
+	__u8 netns_turn; /* how often the inode number was given again before */
 };
 _Static_assert(sizeof(struct slot_key) == 24, "shared with abi.rs");
 
@@ -88,7 +88,8 @@ struct connection {
 	__u8 tcp_state;
 	__u8 direction; /* 0 not known, 1 in, 2 out */
 	__u8 has_remote;
-	__u8 unused[3];
+	__u8 netns_turn;
+	__u8 unused[2];
 	__u32 socket; /* of one remote among many: the row of the socket itself */
 	__u32 unused1;
 	/* third line */
@@ -97,6 +98,15 @@ struct connection {
 	__u64 unused2[4];
 };
 _Static_assert(sizeof(struct connection) == 192, "shared with abi.rs");
+
+/*
+ * A network namespace: its inode number, and how often that was given again before, for the kernel
+ * gives the number of one that is gone to the next.
+ */
+struct netns {
+	__u32 inode;
+	__u32 turn;
+};
 
 struct process_key {
 	__u64 start;
@@ -128,18 +138,43 @@ _Static_assert(sizeof(struct process) == 40 + COMM_LEN + EXE_LEN + ARGS_LEN, "sh
 enum event_kind {
 	EVENT_PROCESS = 1, /* new, or changed by exec */
 	EVENT_EXIT = 2,
-	EVENT_NETNS = 3, /* a namespace that was not known */
+	EVENT_NETNS = 3, /* a namespace, or an interface in one, that was not known */
+	EVENT_CGROUP = 4, /* a cgroup that was not known; its number is in the cookie's place */
+	EVENT_MESSAGES = 5, /* the ring of messages fills */
 };
 
 struct event {
 	__u32 kind;
 	__u32 tgid;
 	__u64 start;
-	__u64 netns_cookie;
+	__u64 subject; /* number of the cgroup; index of the interface, 0: the namespace itself */
 	__u32 netns;
-	__u32 unused;
+	__u32 netns_turn;
 };
 _Static_assert(sizeof(struct event) == 32, "shared with abi.rs");
+
+#define MESSAGE_BYTES 1232 /* what a resolver offers to take over UDP (RFC 9715) */
+
+/* A piece of a question or an answer of the domain name system that this host sent or received. */
+struct message {
+	__u64 time_ns; /* since boot */
+	__u64 owner_start;
+	__u32 owner_tgid;
+	__u32 netns;
+	__u32 sequence; /* TCP: of the first byte */
+	__u16 local_port;
+	__u16 remote_port;
+	__u16 length;
+	__u8 protocol;
+	__u8 ip_version;
+	__u8 sent;
+	__u8 netns_turn;
+	__u8 unused[2];
+	__u8 local[16]; /* IPv4: the first four */
+	__u8 remote[16];
+	__u8 bytes[MESSAGE_BYTES];
+};
+_Static_assert(sizeof(struct message) == 72 + MESSAGE_BYTES, "shared with abi.rs");
 
 /* The kernel side's own state, one element, mapped by user space. */
 struct state {
@@ -154,7 +189,8 @@ struct state {
 	__u64 processes_full;
 	__u64 tree_full;
 	__u64 events_lost;
+	__u64 messages_lost;
 };
-_Static_assert(sizeof(struct state) == 64, "shared with abi.rs");
+_Static_assert(sizeof(struct state) == 72, "shared with abi.rs");
 
 #endif

@@ -73,6 +73,7 @@ static __always_inline __u64 connection_open(struct socket_state *socket, struct
 	row->owner_start = socket->owner_start;
 	row->owner_tgid = socket->owner_tgid;
 	row->netns = socket->netns;
+	row->netns_turn = socket->netns_turn;
 	row->opened_ns = bpf_ktime_get_boot_ns();
 	row->ifindex = packet->ifindex;
 	row->protocol = socket->protocol;

@@ -11,6 +11,7 @@ const volatile __u32 stripe_shift = 0; /* log2 of the copies of each slot's coun
 const volatile __u32 max_slots = 0;
 const volatile __u32 max_connections = 0;
 const volatile bool track_connections = false;
+const volatile bool learn_names = false;	   /* copy what the domain name system answers */
 const volatile bool has_netns_cookie = false;	   /* bpf_get_netns_cookie in cgroup_skb: 6.15 */
 const volatile bool has_multipath = false;	   /* bpf_skc_to_mptcp_sock: 5.19, with CONFIG_MPTCP */
 const volatile bool calls_are_seen = false;	   /* tracepoint sock_send_length: 6.3 */
@@ -37,7 +38,8 @@ struct socket_state {
 	__u8 protocol;
 	__u64 connection; /* index below, generation above; 0: none */
 	__u64 peer; /* the row of the remote that an unconnected socket sent to last */
-	__u64 unused;
+	__u8 netns_turn;
+	__u8 unused[7];
 	/* Written as packets pass, mostly in softirq. */
 	__u64 came_bytes; /* everything that somebody is to read; above it the EPOCH */
 	__u64 came_packets;
@@ -73,6 +75,7 @@ enum {
 	SOCKET_INCOMING = 16,
 	SOCKET_SHARED = 64,	/* somebody else than its owner has moved bytes on it */
 	SOCKET_SUBFLOW = 32,	/* of multipath TCP: counted in the whole connection's state */
+	SOCKET_ASKS = 128,	/* has sent to port 53 */
 };
 
 struct {
@@ -161,19 +164,52 @@ struct {
 	__type(value, __u32);
 } trees SEC(".maps");
 
-/* Cookie of a network namespace -> its inode number, for sockets that only tell the cookie. */
+/* Network namespaces by cookie, which is never given again. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
 	__type(key, __u64);
-	__type(value, __u32);
+	__type(value, struct netns);
 } namespaces SEC(".maps");
+
+/* Inode number of a namespace -> how often it was given again. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, __u32);
+} netns_turns SEC(".maps");
+
+/* Interfaces that user space was told of; what is forgotten is told again. */
+struct interface {
+	struct netns netns;
+	__u32 index;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct interface);
+	__type(value, __u8);
+} interfaces SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
 } events SEC(".maps");
+
+/* Cgroups that user space was told of; what is forgotten is told again. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, __u8);
+} cgroups SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} messages SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -39,6 +39,7 @@
 #include "packet.h"
 #include "socket.h"
 #include "connection.h"
+#include "names.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -153,6 +154,7 @@ int egress(struct __sk_buff *skb)
 		add(socket->pending_tx_packets, packet.packets);
 	}
 	count_connection(skb, socket, &packet, true);
+	hear_names(skb, socket, &packet, true);
 	/* For retransmissions, which only tell the subflow. */
 	if (own->flags & SOCKET_SUBFLOW) {
 		own->slot = socket->slot;
@@ -220,6 +222,7 @@ int ingress(struct __sk_buff *skb)
 	if (!count_came(socket, &packet))
 		return 1;
 	count_connection(skb, socket, &packet, false);
+	hear_names(skb, socket, &packet, false);
 	return 1;
 }
 
@@ -231,15 +234,18 @@ int sock_create(struct bpf_sock *sk)
 		bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 netns = task->nsproxy->net_ns->ns.inum;
+	__u64 cookie = bpf_get_netns_cookie(sk);
 
-	note_namespace(bpf_get_netns_cookie(sk), netns, task);
+	note_namespace(cookie, netns);
+	note_cgroup();
 	if (!socket) {
 		note_limit(storage_failures);
 		return 1;
 	}
 	socket->flags = SOCKET_KNOWN | SOCKET_PROVISIONAL;
 	socket->protocol = protocol_of(sk->protocol);
-	socket->netns = netns;
+	set_netns(socket, cookie, netns);
+	tell_interface(socket, 0, task->tgid);
 	claim(socket, task, CLAIM_HOLD, NOTHING);
 	return 1;
 }
@@ -255,6 +261,8 @@ static __always_inline int hold(struct bpf_sock_addr *ctx, __u8 flag)
 	if (!socket)
 		return 1;
 	socket->flags |= flag;
+	if (learn_names && flag == SOCKET_OUTGOING && ctx->user_port == bpf_htons(DNS_PORT))
+		socket->flags |= SOCKET_ASKS;
 	claim(socket, bpf_get_current_task_btf(), CLAIM_HOLD, NOTHING);
 	return 1;
 }
@@ -561,7 +569,8 @@ int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct l
 	read_identity(process, task);
 	process->tree = tree_of(key.tgid);
 	read_command(process, task);
-	tell(EVENT_PROCESS, key.tgid, key.start, 0, 0, BPF_RB_NO_WAKEUP);
+	tell((struct event){ .kind = EVENT_PROCESS, .tgid = key.tgid, .start = key.start },
+	     BPF_RB_NO_WAKEUP);
 	return 0;
 }
 
@@ -581,7 +590,8 @@ int BPF_PROG(sched_process_exit, struct task_struct *task)
 		return 0;
 	read_identity(process, task);
 	process->exit_ns = bpf_ktime_get_boot_ns();
-	tell(EVENT_EXIT, key.tgid, key.start, 0, 0, BPF_RB_NO_WAKEUP);
+	tell((struct event){ .kind = EVENT_EXIT, .tgid = key.tgid, .start = key.start },
+	     BPF_RB_NO_WAKEUP);
 	return 0;
 }
 
@@ -595,6 +605,7 @@ int prime(struct bpf_iter__task_file *ctx)
 	struct tcp_sock *tcp;
 	struct socket *opened;
 	struct sock *sk;
+	struct net *net;
 	__u64 start;
 	__u16 family;
 
@@ -617,7 +628,8 @@ int prime(struct bpf_iter__task_file *ctx)
 	if (socket->owner_tgid)
 		return 0; /* the first holder, or somebody who has moved bytes since */
 	start = task->group_leader->start_boottime;
-	socket->netns = sk->__sk_common.skc_net.net->ns.inum;
+	net = sk->__sk_common.skc_net.net;
+	set_netns(socket, net->net_cookie, net->ns.inum);
 	socket->protocol = protocol_of(sk->sk_protocol);
 	socket->flags = SOCKET_KNOWN | SOCKET_PROVISIONAL;
 	tcp = stream_of(sk);

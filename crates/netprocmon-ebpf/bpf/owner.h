@@ -130,6 +130,7 @@ static __always_inline struct counters *counters_of_mover(struct socket_state *s
 		.netns = socket->netns,
 		.protocol = socket->protocol,
 		.ip_version = version,
+		.netns_turn = socket->netns_turn,
 	};
 	__u64 slot = slot_of_key(&key, max_slots - RESERVED_SLOTS);
 
@@ -228,14 +229,41 @@ static __always_inline void read_datagram(struct socket_state *socket, struct so
 	}
 }
 
-/* The row of a namespace in `namespaces`; asks user space to look at one that is new. */
-static __always_inline void note_namespace(__u64 cookie, __u32 netns, struct task_struct *task)
+/* Asks user space to look at a cgroup that is new, while it is there. */
+static __always_inline void note_cgroup(void)
 {
+	__u64 cgroup = bpf_get_current_cgroup_id();
+	__u8 known = 1;
+
+	if (bpf_map_lookup_elem(&cgroups, &cgroup))
+		return;
+	bpf_map_update_elem(&cgroups, &cgroup, &known, BPF_ANY);
+	tell((struct event){ .kind = EVENT_CGROUP, .subject = cgroup }, BPF_RB_FORCE_WAKEUP);
+}
+
+/* What a namespace is called; one that nobody has noted has its inode number. */
+static __always_inline void set_netns(struct socket_state *socket, __u64 cookie, __u32 inode)
+{
+	struct netns *known = bpf_map_lookup_elem(&namespaces, &cookie);
+
+	socket->netns = known ? known->inode : inode;
+	socket->netns_turn = known ? known->turn : 0;
+}
+
+/* Notes a namespace that is new: the next one with its inode number, or the first. */
+static __always_inline void note_namespace(__u64 cookie, __u32 inode)
+{
+	struct netns netns = { .inode = inode };
+	__u32 first = 0, *turn;
+
 	if (!cookie || bpf_map_lookup_elem(&namespaces, &cookie))
 		return;
-	bpf_map_update_elem(&namespaces, &cookie, &netns, BPF_ANY);
-	tell(EVENT_NETNS, task->tgid, task->group_leader->start_boottime, cookie, netns,
-	     BPF_RB_FORCE_WAKEUP);
+	turn = bpf_map_lookup_elem(&netns_turns, &inode);
+	if (turn)
+		netns.turn = (__sync_fetch_and_add(turn, 1) + 1) & 0xff;
+	else
+		bpf_map_update_elem(&netns_turns, &inode, &first, BPF_NOEXIST);
+	bpf_map_update_elem(&namespaces, &cookie, &netns, BPF_NOEXIST);
 }
 
 #endif

@@ -9,13 +9,8 @@
 
 static const struct process no_process = {};
 
-static __always_inline void tell(__u32 kind, __u32 tgid, __u64 start, __u64 cookie, __u32 netns,
-				 __u64 wakeup)
+static __always_inline void tell(struct event event, __u64 wakeup)
 {
-	struct event event = {
-		.kind = kind, .tgid = tgid, .start = start, .netns_cookie = cookie, .netns = netns,
-	};
-
 	if (bpf_ringbuf_output(&events, &event, sizeof(event), wakeup))
 		note_limit(events_lost);
 }
@@ -99,7 +94,8 @@ static __noinline int remember(struct task_struct *task, __u64 start, __u32 tgid
 	process->tree = tree_of(tgid);
 	if (current)
 		read_command(process, task);
-	tell(EVENT_PROCESS, tgid, start, 0, 0, BPF_RB_NO_WAKEUP);
+	tell((struct event){ .kind = EVENT_PROCESS, .tgid = tgid, .start = start },
+	     BPF_RB_NO_WAKEUP);
 	return 0;
 }
 

@@ -65,6 +65,28 @@ static __always_inline __u64 slot_of_key(struct slot_key *key, __u32 limit)
 	return slot_reference(slot);
 }
 
+/* Asks user space to look at an interface that is new, while it and its namespace are there. */
+static __always_inline void tell_interface(struct socket_state *socket, __u32 ifindex, __u32 member)
+{
+	struct interface interface = {
+		.netns = { .inode = socket->netns, .turn = socket->netns_turn },
+		.index = ifindex,
+	};
+	struct event event = {
+		.kind = EVENT_NETNS,
+		.tgid = member,
+		.subject = ifindex,
+		.netns = socket->netns,
+		.netns_turn = socket->netns_turn,
+	};
+	__u8 told = 1;
+
+	if (!socket->netns || bpf_map_lookup_elem(&interfaces, &interface))
+		return;
+	bpf_map_update_elem(&interfaces, &interface, &told, BPF_ANY);
+	tell(event, BPF_RB_FORCE_WAKEUP);
+}
+
 /*
  * The slot of a socket's present owner on an interface. A full table takes the name from the
  * bytes, never the bytes: they go to the interface's `capacity` row, at worst to slot 0.
@@ -79,9 +101,11 @@ static __noinline __u64 slot_of_socket(struct socket_state *socket, __u32 ifinde
 		.protocol = socket->protocol,
 		.ip_version = version,
 		.reason = socket->owner_tgid ? REASON_NONE : socket->reason,
+		.netns_turn = socket->netns_turn,
 	};
 	__u64 slot = slot_of_key(&key, key.tgid ? max_slots - RESERVED_SLOTS : max_slots);
 
+	tell_interface(socket, ifindex, socket->owner_tgid);
 	if (!slot) {
 		note_limit(slots_full);
 		key.start = 0;

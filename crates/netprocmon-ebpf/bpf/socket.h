@@ -78,7 +78,9 @@ static __always_inline int introduce(struct __sk_buff *skb, struct bpf_sock *sk,
 		struct sock *base = &tcp->inet_conn.icsk_inet.sk;
 		struct socket *file_end = base->sk_socket;
 
-		socket->netns = base->__sk_common.skc_net.net->ns.inum;
+		struct net *net = base->__sk_common.skc_net.net;
+
+		set_netns(socket, net->net_cookie, net->ns.inum);
 		if (!(socket->flags & SOCKET_SUBFLOW) && file_end && !file_end->file) {
 			socket->flags |= SOCKET_KERNEL;
 			socket->reason = REASON_KERNEL;
@@ -90,12 +92,8 @@ static __always_inline int introduce(struct __sk_buff *skb, struct bpf_sock *sk,
 		inherit_from_listener(skb, socket, ingress);
 		return 0;
 	}
-	if (has_netns_cookie) {
-		__u64 cookie = bpf_get_netns_cookie(skb);
-		__u32 *netns = bpf_map_lookup_elem(&namespaces, &cookie);
-
-		socket->netns = netns ? *netns : 0;
-	}
+	if (has_netns_cookie)
+		set_netns(socket, bpf_get_netns_cookie(skb), 0);
 	if (sk->protocol == IPPROTO_TCP) {
 		/* The control socket that answers for time-wait and for closed ports. */
 		socket->flags |= SOCKET_KERNEL;
@@ -134,6 +132,7 @@ static __noinline struct socket_state *meet(struct __sk_buff *skb, struct socket
 		own->flags |= SOCKET_KNOWN | SOCKET_SUBFLOW;
 		own->protocol = IPPROTO_TCP;
 		own->netns = whole->netns;
+		own->netns_turn = whole->netns_turn;
 		own->owner_start = whole->owner_start;
 		own->owner_tgid = whole->owner_tgid;
 		own->reason = whole->reason;

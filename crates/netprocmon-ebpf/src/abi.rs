@@ -5,6 +5,8 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
+use netprocmon_model::NetnsId;
+
 /// `struct slot_key`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,7 +18,7 @@ pub(crate) struct SlotKey {
     pub(crate) protocol: u8,
     pub(crate) ip_version: u8,
     pub(crate) reason: u8,
-    pub(crate) unused: u8,
+    pub(crate) netns_turn: u8,
 }
 
 /// `struct slot_record`; the key is written before `in_use`.
@@ -74,7 +76,8 @@ pub(crate) struct ConnectionRow {
     pub(crate) tcp_state: std::sync::atomic::AtomicU8,
     pub(crate) direction: u8,
     pub(crate) has_remote: u8,
-    unused: [u8; 3],
+    pub(crate) netns_turn: u8,
+    unused: [u8; 2],
     pub(crate) socket: u32,
     unused1: u32,
     pub(crate) local: [u8; 16],
@@ -91,6 +94,23 @@ pub(crate) struct PeerKey {
     pub(crate) port: u16,
     pub(crate) ip_version: u8,
     pub(crate) unused: [u8; 5],
+}
+
+/// `struct netns`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct NetnsRecord {
+    pub(crate) inode: u32,
+    pub(crate) turn: u32,
+}
+
+impl From<NetnsId> for NetnsRecord {
+    fn from(id: NetnsId) -> Self {
+        Self {
+            inode: id.inode,
+            turn: id.turn.into(),
+        }
+    }
 }
 
 /// `struct process_key`.
@@ -130,14 +150,39 @@ pub(crate) struct Event {
     pub(crate) kind: u32,
     pub(crate) tgid: u32,
     pub(crate) start: u64,
-    pub(crate) netns_cookie: u64,
+    pub(crate) subject: u64,
     pub(crate) netns: u32,
-    unused: u32,
+    pub(crate) netns_turn: u32,
 }
 
 pub(crate) const EVENT_PROCESS: u32 = 1;
 pub(crate) const EVENT_EXIT: u32 = 2;
 pub(crate) const EVENT_NETNS: u32 = 3;
+pub(crate) const EVENT_CGROUP: u32 = 4;
+/// `EVENT_MESSAGES` only wakes: there is nothing more to it.
+pub(crate) const MESSAGE_BYTES: usize = 1232;
+
+/// `struct message`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct MessageRecord {
+    pub(crate) time_ns: u64,
+    pub(crate) owner_start: u64,
+    pub(crate) owner_tgid: u32,
+    pub(crate) netns: u32,
+    pub(crate) sequence: u32,
+    pub(crate) local_port: u16,
+    pub(crate) remote_port: u16,
+    pub(crate) length: u16,
+    pub(crate) protocol: u8,
+    pub(crate) ip_version: u8,
+    pub(crate) sent: u8,
+    pub(crate) netns_turn: u8,
+    unused: [u8; 2],
+    pub(crate) local: [u8; 16],
+    pub(crate) remote: [u8; 16],
+    pub(crate) bytes: [u8; MESSAGE_BYTES],
+}
 
 /// `struct state`.
 #[repr(C)]
@@ -152,6 +197,7 @@ pub(crate) struct KernelState {
     pub(crate) processes_full: AtomicU64,
     pub(crate) tree_full: AtomicU64,
     pub(crate) events_lost: AtomicU64,
+    pub(crate) messages_lost: AtomicU64,
 }
 
 const _: () = assert!(size_of::<SlotKey>() == 24);
@@ -162,7 +208,8 @@ const _: () = assert!(size_of::<PeerKey>() == 32);
 const _: () = assert!(size_of::<ProcessKey>() == 16);
 const _: () = assert!(size_of::<ProcessRecord>() == 40 + COMM_LEN + EXE_LEN + ARGS_LEN);
 const _: () = assert!(size_of::<Event>() == 32);
-const _: () = assert!(size_of::<KernelState>() == 64);
+const _: () = assert!(size_of::<MessageRecord>() == 72 + MESSAGE_BYTES);
+const _: () = assert!(size_of::<KernelState>() == 72);
 
 // SAFETY: these are `repr(C)` without padding, made of integers: any bytes are a value of them.
 unsafe impl aya::Pod for SlotKey {}
@@ -172,6 +219,22 @@ unsafe impl aya::Pod for PeerKey {}
 unsafe impl aya::Pod for ProcessKey {}
 // SAFETY: as above.
 unsafe impl aya::Pod for ProcessRecord {}
+
+// SAFETY: as above.
+unsafe impl aya::Pod for NetnsRecord {}
+// SAFETY: as above.
+unsafe impl aya::Pod for MessageRecord {}
+
+impl MessageRecord {
+    /// One record of the ring buffer; `None` when it has another size.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<&Self> {
+        let fits = bytes.len() == size_of::<Self>();
+        let aligned = bytes.as_ptr().align_offset(align_of::<Self>()) == 0;
+        // SAFETY: size and alignment are right, and any bytes are a value of it. The ring keeps
+        // the record until the item that it was borrowed from is dropped.
+        (fits && aligned).then(|| unsafe { &*bytes.as_ptr().cast() })
+    }
+}
 
 impl ConnectionRow {
     /// The eight counters, in the order of the model's.
@@ -199,9 +262,9 @@ impl Event {
             kind: word(0)?,
             tgid: word(4)?,
             start: long(8)?,
-            netns_cookie: long(16)?,
+            subject: long(16)?,
             netns: word(24)?,
-            unused: 0,
+            netns_turn: word(28)?,
         })
     }
 }

@@ -24,9 +24,12 @@ pub(crate) struct Sizes {
     pub(crate) connections: u32,
     pub(crate) processes: u32,
     pub(crate) ring_bytes: u32,
+    pub(crate) message_bytes: u32,
 }
 
 const MAX_STRIPE_SHIFT: u32 = 3;
+/// The least that a ring can have.
+const PAGE: u32 = 4096;
 const RESERVED_SLOTS: u32 = 256; // as in maps.h
 
 impl Sizes {
@@ -38,7 +41,13 @@ impl Sizes {
 
 impl Capacity {
     /// `memory_mib` is the host's memory, `cpus` its possible processors.
-    pub(crate) fn sizes(self, memory_mib: u64, cpus: u32, with_connections: bool) -> Sizes {
+    pub(crate) fn sizes(
+        self,
+        memory_mib: u64,
+        cpus: u32,
+        with_connections: bool,
+        with_names: bool,
+    ) -> Sizes {
         // 1/1000 of the memory for counters with one copy.
         let by_memory = u32::try_from(memory_mib * 8).unwrap_or(u32::MAX);
         let slots = self.counters.unwrap_or(by_memory.clamp(8192, 65_536));
@@ -60,14 +69,15 @@ impl Capacity {
                 .unwrap_or(by_memory.clamp(8192, 65_536))
                 .max(1),
             ring_bytes: 1 << 20,
+            message_bytes: if with_names { 1 << 19 } else { PAGE },
         }
     }
 
     /// The sizes for the host that we run on.
-    pub(crate) fn on_this_host(self, with_connections: bool) -> Sizes {
+    pub(crate) fn on_this_host(self, with_connections: bool, with_names: bool) -> Sizes {
         let memory_mib = rustix::system::sysinfo().totalram / (1 << 20);
         let cpus = aya::util::nr_cpus().map_or(1, |n| u32::try_from(n).unwrap_or(u32::MAX));
-        self.sizes(memory_mib, cpus, with_connections)
+        self.sizes(memory_mib, cpus, with_connections, with_names)
     }
 }
 
@@ -77,19 +87,19 @@ mod tests {
 
     #[test]
     fn a_small_host_a_large_host_and_what_was_asked() {
-        let small = Capacity::default().sizes(512, 1, false);
+        let small = Capacity::default().sizes(512, 1, false, false);
         assert_eq!(
             (small.slots, small.stripe_shift, small.connections),
             (8192 + 257, 0, 1)
         );
-        let large = Capacity::default().sizes(512 * 1024, 192, true);
+        let large = Capacity::default().sizes(512 * 1024, 192, true, true);
         assert_eq!((large.slots, large.stripe_shift), (65_536 + 257, 3));
         let asked = Capacity {
             counters: Some(10),
             connections: Some(5),
             processes: Some(0),
         };
-        let asked = asked.sizes(1024, 2, true);
+        let asked = asked.sizes(1024, 2, true, false);
         assert_eq!(
             (asked.slots, asked.connections, asked.processes),
             (267, 6, 1)

@@ -81,6 +81,13 @@ impl Census {
         self.members.remove(&member);
     }
 
+    /// A cgroup that was not known: what it is called and means is found out while it is there.
+    pub(crate) fn see_cgroup(&mut self, id: u64) {
+        if let Some(path) = self.cgroups.path(id) {
+            self.cgroups.place(&path);
+        }
+    }
+
     pub(crate) fn knows(&self, key: ProcessKey) -> bool {
         self.known.contains_key(&key)
     }
@@ -182,7 +189,7 @@ impl Census {
             user: uid.and_then(user::name),
             cgroup: better.and_then(|facts| facts.cgroup.clone()),
             netns: (record.netns != 0)
-                .then_some(NetnsId(record.netns))
+                .then_some(NetnsId::new(record.netns))
                 .or_else(|| better.and_then(|facts| facts.netns)),
             exited: (record.exit_ns != 0).then(|| self.clock.timestamp(record.exit_ns)),
             tree: self.root_of(record.tree, id.pid),

@@ -221,7 +221,10 @@ fn tell(
             _ => None,
         },
         interface: InterfaceId {
-            netns: NetnsId(row.netns),
+            netns: NetnsId {
+                inode: row.netns,
+                turn: row.netns_turn,
+            },
             index: reading.ifindex,
         },
         opened: Some(clock.timestamp(row.opened_ns)),
@@ -239,7 +242,7 @@ fn tell(
     }
 }
 
-fn address(bytes: [u8; 16], port: u16, version: IpVersion) -> SocketAddr {
+pub(crate) fn address(bytes: [u8; 16], port: u16, version: IpVersion) -> SocketAddr {
     let [a, b, c, d, ..] = bytes;
     let ip = match version {
         IpVersion::V4 => IpAddr::V4(Ipv4Addr::new(a, b, c, d)),

@@ -18,9 +18,10 @@ mod error;
 mod hooks;
 mod loader;
 mod mapped;
+mod messages;
 mod rows;
 mod source;
 
 pub use capacity::Capacity;
 pub use error::{EbpfError, EbpfErrorKind};
-pub use source::{EbpfSource, NewNamespace, Options, TreeNumber};
+pub use source::{EbpfSource, NewInterface, Options, TreeNumber};

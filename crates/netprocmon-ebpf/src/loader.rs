@@ -16,6 +16,7 @@ use netprocmon_model::Degradation;
 use crate::capacity::Sizes;
 use crate::error::{EbpfError, EbpfErrorKind};
 use crate::hooks::{HOOKS, Hook, Unknown, Without};
+use crate::source::Options;
 
 mod program;
 mod variant;
@@ -37,23 +38,19 @@ pub(crate) struct Attached {
 }
 
 /// Loads and attaches everything but the iterator, which [`prime`] runs.
-/// Hooks named in `refuse` are treated as if the kernel refused them.
-pub(crate) fn attach(
-    sizes: Sizes,
-    with_connections: bool,
-    refuse: &[&str],
-) -> Result<Attached, EbpfError> {
+/// Hooks named in `options.refuse` are treated as if the kernel refused them.
+pub(crate) fn attach(sizes: Sizes, options: &Options) -> Result<Attached, EbpfError> {
     raise_memlock_limit();
     let btf = Btf::from_sys_fs().map_err(|error| {
         EbpfError::from_source("read the kernel's type information, /sys/kernel/btf/vmlinux", error)
             .with_remedy("run a kernel built with CONFIG_DEBUG_INFO_BTF=y; those of the current distributions are")
     })?;
     let (mut cgroup_root, hidden_root) = open_cgroup_root()?;
-    let wanted = |hook: &&Hook| with_connections || !hook.for_connections;
+    let wanted = |hook: &&Hook| options.connections || !hook.for_connections;
     let hooks: Vec<_> = HOOKS.iter().filter(wanted).collect();
     let mut variant = Variant::full();
     loop {
-        let mut ebpf = load_object(&btf, sizes, with_connections, variant)?;
+        let mut ebpf = load_object(&btf, sizes, options, variant)?;
         let offered = program::load_all(&mut ebpf, &btf, &hooks);
         let mut attached = Attached {
             ebpf,
@@ -61,7 +58,7 @@ pub(crate) fn attach(
             degradations: hidden_root.clone().into_iter().collect(),
             unknown: Vec::new(),
         };
-        match attached.place(&hooks, offered, refuse, variant)? {
+        match attached.place(&hooks, offered, options.refuse, variant)? {
             Some(less) => {
                 variant = less;
                 cgroup_root = attached.cgroup_root;
@@ -127,7 +124,7 @@ pub(crate) fn prime(ebpf: &mut Ebpf) -> Result<bool, EbpfError> {
 fn load_object(
     btf: &Btf,
     sizes: Sizes,
-    with_connections: bool,
+    options: &Options,
     variant: Variant,
 ) -> Result<Ebpf, EbpfError> {
     let connections = sizes.connections;
@@ -136,7 +133,8 @@ fn load_object(
         .override_global("stripe_shift", &sizes.stripe_shift, true)
         .override_global("max_slots", &sizes.slots, true)
         .override_global("max_connections", &connections, true)
-        .override_global("track_connections", &u8::from(with_connections), true)
+        .override_global("track_connections", &u8::from(options.connections), true)
+        .override_global("learn_names", &u8::from(options.names), true)
         .override_global("has_netns_cookie", &u8::from(variant.netns_cookie), true)
         .override_global("has_multipath", &u8::from(variant.multipath), true)
         .override_global("calls_are_seen", &u8::from(variant.calls_seen), true)
@@ -155,6 +153,7 @@ fn load_object(
         .map_max_entries("processes", sizes.processes)
         .map_max_entries("trees", sizes.processes)
         .map_max_entries("events", sizes.ring_bytes)
+        .map_max_entries("messages", sizes.message_bytes)
         .load(OBJECT)
         .map_err(|error| EbpfError::from_source("create the kernel tables", error))
 }

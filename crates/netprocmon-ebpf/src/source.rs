@@ -10,7 +10,10 @@ use netprocmon_model::{
     TrafficKey,
 };
 
-use crate::abi::{EVENT_EXIT, EVENT_NETNS, EVENT_PROCESS, Event, KernelState, ProcessKey, SlotKey};
+use crate::abi::{
+    EVENT_CGROUP, EVENT_EXIT, EVENT_NETNS, EVENT_PROCESS, Event, KernelState, NetnsRecord,
+    ProcessKey, SlotKey,
+};
 use crate::books::{
     Books, REASON_BEFORE_START, REASON_CAPACITY, REASON_NO_SOCKET, map_array, typed,
 };
@@ -21,12 +24,15 @@ use crate::error::EbpfError;
 use crate::hooks::Unknown;
 use crate::loader;
 use crate::mapped::Mapped;
+use crate::messages::Messages;
 
 /// What the source is asked to do.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// Count each connection too.
     pub connections: bool,
+    /// Learn what remotes are called from the answers of the domain name system.
+    pub names: bool,
     /// Sizes of the kernel tables.
     pub capacity: Capacity,
     /// Names of hooks to leave out, as on a kernel that refuses them: for tests.
@@ -38,12 +44,12 @@ pub struct Options {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TreeNumber(u32);
 
-/// A namespace that was not known, and a process that lives in it.
+/// An interface that was not known, and a process that lives in its namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NewNamespace {
-    /// Which.
-    pub netns: NetnsId,
-    /// Whose `/proc/PID/ns/net` leads to it, while it lives.
+pub struct NewInterface {
+    /// Which; index 0 is the namespace itself, of which no packet was seen yet.
+    pub id: InterfaceId,
+    /// Whose `/proc/PID/ns/net` leads to the namespace, while it lives.
     pub member: Pid,
 }
 
@@ -56,10 +62,12 @@ pub struct EbpfSource {
     books: Books,
     census: Census,
     conversations: Option<Conversations>,
+    messages: Option<Messages>,
     trees: HashMap<MapData, u32, u32>,
-    namespaces: HashMap<MapData, u64, u32>,
+    namespaces: HashMap<MapData, u64, NetnsRecord>,
+    netns_turns: HashMap<MapData, u32, u32>,
     events: RingBuf<MapData>,
-    new_namespaces: Vec<NewNamespace>,
+    new_interfaces: Vec<NewInterface>,
     events_lost: u64,
     limits: Limits,
     degradations: Vec<Degradation>,
@@ -79,18 +87,21 @@ struct Limits {
     connections_full: u64,
     processes_full: u64,
     tree_full: u64,
+    messages_lost: u64,
 }
 
 impl EbpfSource {
     /// Loads, attaches, and claims the sockets that are open. Counting runs when it returns.
     pub fn start(options: Options) -> Result<Self, EbpfError> {
-        let sizes = options.capacity.on_this_host(options.connections);
+        let sizes = options
+            .capacity
+            .on_this_host(options.connections, options.names);
         let loader::Attached {
             mut ebpf,
             cgroup_root,
             mut degradations,
             unknown,
-        } = loader::attach(sizes, options.connections, options.refuse)?;
+        } = loader::attach(sizes, &options)?;
         // SAFETY: one element of the layout in bpf/abi.h, all that changes atomic.
         let mut state: Mapped<KernelState> = unsafe { map_array(&ebpf, "global", 1) }?;
         state
@@ -100,14 +111,20 @@ impl EbpfSource {
             .connections
             .then(|| Conversations::new(&mut ebpf, sizes.connections))
             .transpose()?;
+        let messages = options
+            .names
+            .then(|| Messages::new(&mut ebpf))
+            .transpose()?;
         let mut source = Self {
             books: Books::new(&mut ebpf, sizes)?,
             census: Census::new(&mut ebpf, cgroup_root)?,
             conversations,
+            messages,
             trees: typed(&mut ebpf, "trees", HashMap::try_from)?,
             namespaces: typed(&mut ebpf, "namespaces", HashMap::try_from)?,
+            netns_turns: typed(&mut ebpf, "netns_turns", HashMap::try_from)?,
             events: typed(&mut ebpf, "events", RingBuf::try_from)?,
-            new_namespaces: Vec::new(),
+            new_interfaces: Vec::new(),
             events_lost: 0,
             limits: Limits::default(),
             degradations: Vec::new(),
@@ -142,9 +159,9 @@ impl EbpfSource {
         self.report_limits(&mut sink);
     }
 
-    /// Namespaces that the kernel has told of since the last call of this.
-    pub fn take_new_namespaces(&mut self) -> Vec<NewNamespace> {
-        std::mem::take(&mut self.new_namespaces)
+    /// Interfaces that the kernel has told of since the last call of this.
+    pub fn take_new_interfaces(&mut self) -> Vec<NewInterface> {
+        std::mem::take(&mut self.new_interfaces)
     }
 
     /// Takes the events that wait, without reading counters; for when the descriptor is readable.
@@ -160,12 +177,13 @@ impl EbpfSource {
             };
             match event.kind {
                 EVENT_PROCESS | EVENT_EXIT => learn(&mut self.census, key, sink),
-                EVENT_NETNS => self.new_namespaces.push(NewNamespace {
-                    netns: NetnsId(event.netns),
-                    member: Pid(event.tgid),
-                }),
-                _ => {} // of a later version of our own object: there is none
+                EVENT_CGROUP => self.census.see_cgroup(event.subject),
+                EVENT_NETNS => self.new_interfaces.push(new_interface(&event)),
+                _ => {} // only to wake us
             }
+        }
+        if let Some(messages) = &mut self.messages {
+            messages.drain(&self.census.clock(), &mut *sink);
         }
         let lost = self
             .kernel(|state| state.events_lost.load(Relaxed))
@@ -237,7 +255,10 @@ impl EbpfSource {
         for (netns, cookie) in all.iter().zip(netns::enter(&all, |_| netns::cookie())) {
             if let Ok(Some(cookie)) = cookie {
                 // Full or gone: then it has no name, and that is all.
-                let _ = self.namespaces.insert(cookie, netns.id.0, 0);
+                let _ = self
+                    .namespaces
+                    .insert(cookie, NetnsRecord::from(netns.id), 0);
+                let _ = self.netns_turns.insert(netns.id.inode, 0, 0);
             }
         }
     }
@@ -333,6 +354,7 @@ impl Limits {
             connections_full: state.connections_full.load(Relaxed),
             processes_full: state.processes_full.load(Relaxed),
             tree_full: state.tree_full.load(Relaxed),
+            messages_lost: state.messages_lost.load(Relaxed),
         }
     }
 
@@ -363,12 +385,30 @@ impl Limits {
                 "processes of a followed tree could not be marked",
                 "raise --max-processes",
             ),
+            (
+                self.messages_lost,
+                "answers of the domain name system came too fast: their names are not shown",
+                "read more often",
+            ),
         ];
         rows.into_iter()
             .filter(|(count, ..)| *count > 0)
             .map(|(count, what, remedy)| {
                 Degradation::new("capacity", format!("{count} {what}")).with_remedy(remedy)
             })
+    }
+}
+
+fn new_interface(event: &Event) -> NewInterface {
+    NewInterface {
+        id: InterfaceId {
+            netns: NetnsId {
+                inode: event.netns,
+                turn: event.netns_turn.to_le_bytes()[0],
+            },
+            index: u32::try_from(event.subject).unwrap_or_default(),
+        },
+        member: Pid(event.tgid),
     }
 }
 
@@ -408,7 +448,10 @@ fn traffic_key(owner: Owner, key: &SlotKey) -> TrafficKey {
     TrafficKey {
         owner,
         interface: InterfaceId {
-            netns: NetnsId(key.netns),
+            netns: NetnsId {
+                inode: key.netns,
+                turn: key.netns_turn,
+            },
             index: key.ifindex,
         },
         protocol: Protocol(key.protocol),

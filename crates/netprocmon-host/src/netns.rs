@@ -72,7 +72,7 @@ fn mounted(mount: mountinfo::Mount) -> Option<Netns> {
         .parse()
         .ok()?;
     Some(Netns {
-        id: NetnsId(id),
+        id: NetnsId::new(id),
         path: mount.point,
     })
 }
@@ -130,7 +130,7 @@ fn switch(netns: &Netns) -> Result<(), HostError> {
     // The pid in the path may belong to another process by now.
     let same = file
         .metadata()
-        .is_ok_and(|file| file.ino() == u64::from(netns.id.0));
+        .is_ok_and(|file| file.ino() == u64::from(netns.id.inode));
     if !same {
         return Err(error("find", netns, io::ErrorKind::NotFound.into()));
     }
@@ -152,7 +152,7 @@ pub fn leads_to(netns: &Netns) -> bool {
 
 fn inode(path: &Path) -> io::Result<NetnsId> {
     let inode = path.metadata()?.ino();
-    u32::try_from(inode).map(NetnsId).map_err(io::Error::other)
+    u32::try_from(inode).map(NetnsId::new).map_err(io::Error::other)
 }
 
 /// The cookie of the calling thread's namespace, as `bpf_get_netns_cookie` gives it: unlike the

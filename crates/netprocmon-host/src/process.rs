@@ -84,7 +84,7 @@ pub fn read_with(pid: Pid, clock: &BootClock) -> Option<Process> {
         cgroup,
         netns: link(&directory, "ns/net")
             .and_then(|link| stat::namespace_inode(&link))
-            .map(NetnsId),
+            .map(NetnsId::new),
         ..Process::new(id, &String::from_utf8_lossy(&name))
     })
 }
@@ -168,7 +168,7 @@ pub fn ns_from_ticks(ticks: u64) -> u64 {
 #[must_use]
 pub fn netns(pid: Pid) -> Option<NetnsId> {
     let link = fs::read_link(format!("/proc/{pid}/ns/net")).ok()?;
-    stat::namespace_inode(&link.to_string_lossy()).map(NetnsId)
+    stat::namespace_inode(&link.to_string_lossy()).map(NetnsId::new)
 }
 
 /// Nanoseconds in a clock tick, 10,000,000 on every Linux that people run.

@@ -21,7 +21,7 @@ use netprocmon_model::{
 };
 
 const ETH0: InterfaceId = InterfaceId {
-    netns: NetnsId(4_026_531_840),
+    netns: NetnsId::new(4_026_531_840),
     index: 2,
 };
 const CONNECTIONS_A_PROCESS: u64 = 10;

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// A thread-group id (what user space calls a process id), as seen from the pid namespace that
 /// the monitor runs in. See `getpid(2)`.
@@ -26,12 +26,32 @@ pub struct ProcessId {
 }
 
 /// A network namespace, by the inode number of its `nsfs` file (what `readlink /proc/PID/ns/net`
-/// and `lsns -t net` show). 0 is "not known".
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(transparent)]
-pub struct NetnsId(pub u32);
+/// and `lsns -t net` show), which is all that is shown of it. 0 is "not known".
+///
+/// The kernel gives the number of a namespace that is gone to the next one; so two with the same
+/// number are told apart by the turn that they have it in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NetnsId {
+    /// Inode number.
+    pub inode: u32,
+    /// How often the number was given again before, while it was watched; modulo 256.
+    pub turn: u8,
+}
+
+impl NetnsId {
+    /// Before and behind all others.
+    pub(crate) const LEAST: Self = Self::new(0);
+    pub(crate) const GREATEST: Self = Self {
+        inode: u32::MAX,
+        turn: u8::MAX,
+    };
+
+    /// The first namespace with this inode number.
+    #[must_use]
+    pub const fn new(inode: u32) -> Self {
+        Self { inode, turn: 0 }
+    }
+}
 
 /// One interface: an index means nothing without the namespace it counts in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,7 +70,13 @@ impl fmt::Display for Pid {
 
 impl fmt::Display for NetnsId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.inode.fmt(f)
+    }
+}
+
+impl Serialize for NetnsId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.inode.serialize(serializer)
     }
 }
 

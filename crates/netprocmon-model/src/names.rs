@@ -150,7 +150,7 @@ mod tests {
     use super::*;
     use crate::Pid;
 
-    const HERE: NetnsId = NetnsId(1);
+    const HERE: NetnsId = NetnsId::new(1);
 
     fn process(pid: u32) -> ProcessId {
         ProcessId {
@@ -214,7 +214,7 @@ mod tests {
         }
         assert_eq!(name(&names, "192.0.2.3", 5, 11), None);
         let elsewhere = Wanted {
-            netns: NetnsId(2),
+            netns: NetnsId::new(2),
             remote: "192.0.2.1".parse().unwrap(),
             process: None,
             opened: None,

@@ -20,6 +20,8 @@ pub(crate) struct Interfaces {
     ways: BTreeMap<NetnsId, Netns>,
     /// Namespaces that could not be found again: not looked for at each sample.
     lost: BTreeSet<NetnsId>,
+    /// The turn of the namespace that has an inode number now; 0 where it is not here.
+    turns: BTreeMap<u32, u8>,
     /// Some were looked at without their peers.
     hasty: bool,
     /// Raised with each change of `known`.
@@ -48,15 +50,19 @@ impl Interfaces {
         interfaces
     }
 
-    /// A namespace that is new, and a process that lives in it: what it has counted is ours.
+    /// A namespace, or an interface in one, that is new, and a process that lives there: what it
+    /// has counted is ours.
     ///
-    /// The number may be that of one that is gone: the kernel gives numbers again.
-    pub(crate) fn meet(&mut self, netns: NetnsId, member: Pid) {
-        let before = self.ways.get(&netns);
-        if before.is_some_and(netns::leads_to) {
+    /// The inode number may be that of a namespace that is gone: the kernel gives numbers again.
+    pub(crate) fn meet(&mut self, id: InterfaceId, member: Pid) {
+        let netns = id.netns;
+        let is_known = self.known.contains_key(&id) || (id.index == 0 && self.has(netns));
+        if is_known && self.ways.get(&netns).is_some_and(netns::leads_to) {
             return; // met at the start
         }
-        self.known.retain(|id, _| id.netns != netns);
+        self.ways
+            .retain(|other, _| other.inode != netns.inode || other.turn == netns.turn);
+        self.turns.insert(netns.inode, netns.turn);
         self.lost.remove(&netns);
         let way = Netns {
             id: netns,
@@ -69,15 +75,16 @@ impl Interfaces {
             return;
         }
         // The member is gone already; somebody else may live there.
-        if let Some(way) = netns::all().into_iter().find(|way| way.id == netns) {
+        let other = self.all_ways().find(|way| way.id == netns);
+        if let Some(way) = other {
             self.survey(way);
         }
     }
 
     /// Looks at every namespace again, for addresses that have changed.
     pub(crate) fn refresh(&mut self) {
-        self.ways
-            .extend(netns::all().into_iter().map(|netns| (netns.id, netns)));
+        let all: Vec<_> = self.all_ways().map(|netns| (netns.id, netns)).collect();
+        self.ways.extend(all);
         self.survey_all();
     }
 
@@ -180,7 +187,8 @@ impl Interfaces {
     fn find_ways(&mut self, spaces: &BTreeSet<NetnsId>) -> Vec<Netns> {
         let missing = |this: &Self, id| !this.ways.contains_key(id) && !this.lost.contains(id);
         if spaces.iter().any(|id| missing(self, id)) {
-            for netns in netns::all() {
+            let all: Vec<_> = self.all_ways().collect();
+            for netns in all {
                 self.ways.entry(netns.id).or_insert(netns);
             }
             let lost: Vec<_> = spaces
@@ -195,6 +203,18 @@ impl Interfaces {
             .filter_map(|id| self.ways.get(id))
             .cloned()
             .collect()
+    }
+
+    /// A way into each namespace that there is now, which is the last with its inode number.
+    fn all_ways(&self) -> impl Iterator<Item = Netns> + '_ {
+        netns::all().into_iter().map(|mut netns| {
+            netns.id.turn = self.turns.get(&netns.id.inode).copied().unwrap_or(0);
+            netns
+        })
+    }
+
+    fn has(&self, netns: NetnsId) -> bool {
+        self.known.keys().any(|id| id.netns == netns)
     }
 
     /// Looks at one namespace; whether there was a way into it.

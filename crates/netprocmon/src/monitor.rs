@@ -83,6 +83,7 @@ impl Monitor {
         }
         let options = Options {
             connections: asked.connections,
+            names: asked.connections,
             capacity: asked.capacity,
             refuse: asked.refuse,
         };
@@ -420,8 +421,8 @@ impl Monitor {
     }
 
     fn meet_namespaces(&mut self) {
-        for new in self.source.take_new_namespaces() {
-            self.interfaces.meet(new.netns, new.member);
+        for new in self.source.take_new_interfaces() {
+            self.interfaces.meet(new.id, new.member);
         }
     }
 

@@ -11,7 +11,7 @@ use netprocmon::{
     Scope, Snapshot, SourceKind, UnattributedUsage,
 };
 
-const NETNS: NetnsId = NetnsId(4_026_531_840);
+const NETNS: NetnsId = NetnsId::new(4_026_531_840);
 const ETH0: InterfaceId = InterfaceId {
     netns: NETNS,
     index: 2,

@@ -18,7 +18,7 @@ fn socket(protocol: Protocol, state: ConnectionState, local: &str, inode: u64) -
         cookie: inode,
         uid: 1000,
         interface: 0,
-        netns: NetnsId(4_026_531_840),
+        netns: NetnsId::new(4_026_531_840),
         tcp: None,
     }
 }

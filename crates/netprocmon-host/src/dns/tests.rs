@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const NETNS: NetnsId = NetnsId(1);
+const NETNS: NetnsId = NetnsId::new(1);
 
 fn ends() -> (SocketAddr, SocketAddr) {
     (

@@ -88,7 +88,7 @@ mod tests {
 
     fn veth(netns: u32, index: u32, link: u32, abroad: bool) -> Surveyed {
         Surveyed {
-            netns: NetnsId(netns),
+            netns: NetnsId::new(netns),
             interface: Interface {
                 index,
                 name: "v".into(),

@@ -63,7 +63,7 @@ fn mounted_namespaces() {
         .filter_map(mounted)
         .collect();
     assert_eq!(found.len(), 1);
-    assert_eq!(found[0].id, NetnsId(4_026_532_301));
+    assert_eq!(found[0].id, NetnsId::new(4_026_532_301));
     assert_eq!(found[0].path, Path::new("/run/netns/a"));
 }
 
@@ -83,7 +83,7 @@ fn each_is_asked_in_its_own_place_and_the_caller_stays() {
     let (one, other) = (Elsewhere::new(), Elsewhere::new());
     let here = all().swap_remove(0);
     let gone = Netns {
-        id: NetnsId(1),
+        id: NetnsId::new(1),
         path: here.path.clone(),
     };
     let places = [one.netns.clone(), here.clone(), gone, other.netns.clone()];

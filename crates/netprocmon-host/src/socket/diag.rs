@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_mapped_address_is_ipv4() {
-        let socket = parse(TCP6, NetnsId(9), &recorded()).unwrap();
+        let socket = parse(TCP6, NetnsId::new(9), &recorded()).unwrap();
         assert_eq!(socket.local.to_string(), "192.0.2.1:443");
         assert_eq!(socket.remote.unwrap().to_string(), "192.0.2.2:50000");
         assert_eq!(socket.ip_version, IpVersion::V4);
@@ -209,7 +209,7 @@ mod tests {
             (socket.uid, socket.inode, socket.cookie),
             (1000, 4242, 1 << 32 | 7)
         );
-        assert_eq!(socket.netns, NetnsId(9));
+        assert_eq!(socket.netns, NetnsId::new(9));
         let tcp = socket.tcp.unwrap();
         assert_eq!((tcp.bytes_received.is_some(), tcp.bytes_sent), (true, None));
     }
@@ -218,7 +218,7 @@ mod tests {
     fn a_listener_has_no_other_end_and_no_counters() {
         let mut body = recorded();
         body[1] = 10;
-        let socket = parse(TCP6, NetnsId(9), &body).unwrap();
+        let socket = parse(TCP6, NetnsId::new(9), &body).unwrap();
         assert_eq!(socket.state, ConnectionState::Listen);
         assert_eq!((socket.remote, socket.tcp), (None, None));
     }
@@ -229,7 +229,7 @@ mod tests {
         body[4..6].copy_from_slice(&58_u16.to_be_bytes());
         body[6..8].fill(0);
         body[8..40].fill(0);
-        let socket = parse(DUMPS[7], NetnsId(9), &body).unwrap();
+        let socket = parse(DUMPS[7], NetnsId::new(9), &body).unwrap();
         assert_eq!((socket.protocol, socket.raw), (Protocol::ICMPV6, true));
         assert_eq!(socket.local.to_string(), "[::]:0");
         assert_eq!(socket.remote, None);
@@ -241,7 +241,7 @@ mod tests {
         let mut body = recorded();
         body[8..24].copy_from_slice(&"fe80::1".parse::<Ipv6Addr>().unwrap().octets());
         body[40..44].copy_from_slice(&3_u32.to_ne_bytes());
-        let socket = parse(TCP6, NetnsId(9), &body).unwrap();
+        let socket = parse(TCP6, NetnsId::new(9), &body).unwrap();
         assert_eq!(socket.local.to_string(), "[fe80::1%3]:443");
     }
 
@@ -254,7 +254,7 @@ mod tests {
                 *place = byte;
             }
             for dump in DUMPS {
-                let found = parse(dump, NetnsId(1), &body);
+                let found = parse(dump, NetnsId::new(1), &body);
                 prop_assert!(cut >= ANSWER || found.is_none());
             }
         }

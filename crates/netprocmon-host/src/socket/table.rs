@@ -83,13 +83,13 @@ mod tests {
     #[cfg(target_endian = "little")]
     fn a_ping_socket_and_a_listener() {
         let ping = "  215: 00000000:0005 010200C0:0000 07 00000000:00000000 00:00000000 00000000  1000        0 33561 2 ffff8f 0";
-        let socket = line(PING[0], NetnsId(1), ping).unwrap();
+        let socket = line(PING[0], NetnsId::new(1), ping).unwrap();
         assert_eq!((socket.uid, socket.inode), (1000, 33561));
         assert_eq!(socket.remote.unwrap().to_string(), "192.0.2.1:0");
         assert_eq!(socket.state, ConnectionState::Stateless);
         let tcp6 = Dump::new(Protocol::TCP, 10, "tcp6");
         let listener = "   0: 00000000000000000000000001000000:0016 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 501 1 x";
-        let socket = line(tcp6, NetnsId(1), listener).unwrap();
+        let socket = line(tcp6, NetnsId::new(1), listener).unwrap();
         assert_eq!(socket.local.to_string(), "[::1]:22");
         assert_eq!((socket.remote, socket.ip_version), (None, IpVersion::V6));
         assert_eq!(socket.state, ConnectionState::Listen);
@@ -98,7 +98,7 @@ mod tests {
     proptest! {
         #[test]
         fn noise_does_no_harm(noise in "[0-9A-F: é]{0,120}") {
-            let _ = (line(PING[0], NetnsId(1), &noise), line(PING[1], NetnsId(1), &noise));
+            let _ = (line(PING[0], NetnsId::new(1), &noise), line(PING[1], NetnsId::new(1), &noise));
             let _ = (end(true, &noise), end(false, &noise));
         }
     }

@@ -68,7 +68,7 @@ impl Namespace {
     /// Its inode number, the name that everybody else knows it by.
     pub fn id(&self) -> Result<NetnsId> {
         let inode = self.file.metadata()?.ino();
-        Ok(NetnsId(u32::try_from(inode)?))
+        Ok(NetnsId::new(u32::try_from(inode)?))
     }
 
     /// Runs `ip` in it.

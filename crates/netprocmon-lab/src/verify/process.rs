@@ -115,7 +115,7 @@ pub(super) mod tests {
     use super::*;
 
     pub(in crate::verify) const LEFT0: InterfaceId = InterfaceId {
-        netns: NetnsId(1),
+        netns: NetnsId::new(1),
         index: 2,
     };
 

@@ -57,7 +57,7 @@ impl<'a> Row<'a> {
         match field {
             Field::Pid => Some(self.facts()?.pid.0.into()),
             Field::Ppid => Some(self.facts()?.ppid?.0.into()),
-            Field::Netns => Some(self.interface?.0.netns.0.into()).filter(|&netns| netns != 0),
+            Field::Netns => Some(self.interface?.0.netns.inode.into()).filter(|&netns| netns != 0),
             Field::Age => self.age(),
             Field::Sent => counters.bytes_sent,
             Field::Recv => counters.bytes_recv,

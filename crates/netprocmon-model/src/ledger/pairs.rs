@@ -159,7 +159,7 @@ impl Pairs {
     /// The connections with these ends but `me`, in one namespace or in all: the latest of each
     /// namespace last. Those that have ended with a partner are out of it.
     fn with_ends(&self, ends: Ends, netns: Option<NetnsId>, me: ConnectionId) -> Vec<ConnectionId> {
-        let (from, to) = netns.map_or((NetnsId(0), NetnsId(u32::MAX)), |one| (one, one));
+        let (from, to) = netns.map_or((NetnsId::LEAST, NetnsId::GREATEST), |one| (one, one));
         let from = (ends, from, ConnectionId(0));
         let to = (ends, to, ConnectionId(u64::MAX));
         let ids = self.by_ends.range(from..=to).rev().map(|(.., id)| *id);

@@ -34,11 +34,11 @@ impl Ledger {
             let heard = names.name(wanted).cloned();
             heard.or_else(|| directory.name(wanted.netns, wanted.remote))
         });
-        let (owner, has_ended) = (conversation.owner(), conversation.has_ended());
+        let (owner, is_over) = (conversation.owner(), conversation.has_ended());
         let (netns, ends) = (conversation.netns(), conversation.ends());
-        let (owner_before, had_ended) = before.unwrap_or((None, false));
-        if owner_before != owner
-            && let Some(account) = owner_before.and_then(|id| self.accounts.get_mut(&id))
+        let (owned_by, was_over) = before.unwrap_or((None, false));
+        if owned_by != owner
+            && let Some(account) = owned_by.and_then(|id| self.accounts.get_mut(&id))
         {
             account.drop_connection(id);
         }
@@ -47,13 +47,13 @@ impl Ledger {
         }
         if before.is_none() {
             self.pair(id, netns, ends);
-        } else if owner_before != owner {
+        } else if owned_by != owner {
             self.introduce_to_partner(id);
         }
-        if has_ended && !had_ended {
+        if is_over && !was_over {
             self.pairs.end(id);
         }
-        if has_ended {
+        if is_over {
             self.ended.insert(id);
         }
     }

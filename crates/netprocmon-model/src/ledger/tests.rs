@@ -4,11 +4,11 @@ use super::*;
 use crate::{Delta, IpVersion, NetnsId, Pid, Protocol};
 
 const ETH0: InterfaceId = InterfaceId {
-    netns: NetnsId(1),
+    netns: NetnsId::new(1),
     index: 2,
 };
 const LO: InterfaceId = InterfaceId {
-    netns: NetnsId(1),
+    netns: NetnsId::new(1),
     index: 1,
 };
 

@@ -14,11 +14,11 @@ use netprocmon_model::{
 use proptest::prelude::*;
 
 pub(crate) const LO: InterfaceId = InterfaceId {
-    netns: NetnsId(9),
+    netns: NetnsId::new(9),
     index: 1,
 };
 pub(crate) const ETH0: InterfaceId = InterfaceId {
-    netns: NetnsId(9),
+    netns: NetnsId::new(9),
     index: 2,
 };
 

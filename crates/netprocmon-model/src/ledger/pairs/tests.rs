@@ -4,9 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-const HERE: NetnsId = NetnsId(1);
-const THERE: NetnsId = NetnsId(2);
-const FAR: NetnsId = NetnsId(3);
+const HERE: NetnsId = NetnsId::new(1);
+const THERE: NetnsId = NetnsId::new(2);
+const FAR: NetnsId = NetnsId::new(3);
 const LOOPBACK: (&str, &str) = ("127.0.0.1:40000", "127.0.0.1:80");
 const VETH: (&str, &str) = ("10.0.0.2:40000", "10.0.0.1:80");
 
@@ -219,7 +219,7 @@ proptest! {
             match event {
                 Event::Join(id, netns, of) => {
                     told.remove(&ConnectionId(id));
-                    for change in pairs.join(ConnectionId(id), NetnsId(netns), all[of]) {
+                    for change in pairs.join(ConnectionId(id), NetnsId::new(netns), all[of]) {
                         told.insert(change.of, change.partner);
                     }
                 }

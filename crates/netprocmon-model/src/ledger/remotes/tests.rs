@@ -13,7 +13,7 @@ use crate::{
     Snapshot, SourceKind,
 };
 
-const HERE: NetnsId = NetnsId(1);
+const HERE: NetnsId = NetnsId::new(1);
 const SERVER: &str = "127.0.0.1:80";
 const CLIENT: &str = "127.0.0.1:40000";
 
