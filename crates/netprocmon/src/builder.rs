@@ -1,6 +1,7 @@
 //! What a monitor is asked to do, before it starts.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use netprocmon_ebpf::Capacity;
@@ -22,6 +23,9 @@ pub struct MonitorBuilder {
     pub(crate) addresses: Vec<IpAddr>,
     pub(crate) interval: Duration,
     pub(crate) connections: bool,
+    pub(crate) remote_names: Option<bool>,
+    pub(crate) origins: Vec<PathBuf>,
+    pub(crate) reverse_lookup: bool,
     pub(crate) retention: Retention,
     pub(crate) capacity: Capacity,
     pub(crate) refuse: &'static [&'static str],
@@ -37,6 +41,9 @@ impl MonitorBuilder {
             addresses: Vec::new(),
             interval: Duration::from_secs(1),
             connections: false,
+            remote_names: None,
+            origins: Vec::new(),
+            reverse_lookup: false,
             retention: Retention::ShowOnce,
             capacity: Capacity::default(),
             refuse: &[],
@@ -92,6 +99,65 @@ impl MonitorBuilder {
         self
     }
 
+    /// Learn what remotes are called from the answers of the domain name system that this host
+    /// receives anyway, in every namespace. Nothing is ever asked. Default: as
+    /// [`connections`](Self::connections), which is where names are shown.
+    ///
+    /// ```no_run
+    /// use netprocmon::Monitor;
+    ///
+    /// let mut monitor = Monitor::builder().connections(true).start()?;
+    /// while let Some(snapshot) = monitor.wait(None)? {
+    ///     for usage in &snapshot.processes {
+    ///         for one in usage.connections.iter().flatten() {
+    ///             println!("{} → {:?}", usage.process.name, one.connection.remote_name);
+    ///         }
+    ///     }
+    /// }
+    /// # Ok::<(), netprocmon::Error>(())
+    /// ```
+    #[must_use]
+    pub fn remote_names(mut self, with: bool) -> Self {
+        self.remote_names = Some(with);
+        self
+    }
+
+    /// Say where remotes are by this database: a file of the `MaxMind` DB format. Once for each,
+    /// where countries are in one and networks (ASN) in another; the first that knows counts.
+    ///
+    /// ```no_run
+    /// # use netprocmon::Monitor;
+    /// let monitor = Monitor::builder()
+    ///     .connections(true)
+    ///     .origins("/usr/share/GeoIP/GeoLite2-Country.mmdb")
+    ///     .origins("/usr/share/GeoIP/GeoLite2-ASN.mmdb")
+    ///     .start()?;
+    /// # Ok::<(), netprocmon::Error>(())
+    /// ```
+    #[must_use]
+    pub fn origins(mut self, database: impl Into<PathBuf>) -> Self {
+        self.origins.push(database.into());
+        self
+    }
+
+    /// Look up what remotes are called that no answer has named. Default: no, for it tells name
+    /// servers what this host talks to, and its packets are counted like any others.
+    ///
+    /// A thread of its own does that, one address after the other, and nothing waits for it: a name
+    /// is in the first snapshot after its connection has moved something more. Loopback and
+    /// multicast addresses are not looked up, nor private ones of other network namespaces.
+    ///
+    /// ```no_run
+    /// # use netprocmon::Monitor;
+    /// let monitor = Monitor::builder().connections(true).reverse_lookup(true).start()?;
+    /// # Ok::<(), netprocmon::Error>(())
+    /// ```
+    #[must_use]
+    pub fn reverse_lookup(mut self, with: bool) -> Self {
+        self.reverse_lookup = with;
+        self
+    }
+
     /// What happens to processes and connections that have ended. Default: shown once more as
     /// ended, then only in the totals.
     #[must_use]
@@ -120,8 +186,9 @@ impl MonitorBuilder {
     /// # Errors
     ///
     /// [`NoSuchProcess`](crate::ErrorKind::NoSuchProcess),
-    /// [`NoSuchInterface`](crate::ErrorKind::NoSuchInterface) and
-    /// [`NoSuchAddress`](crate::ErrorKind::NoSuchAddress) before anything is attached;
+    /// [`NoSuchInterface`](crate::ErrorKind::NoSuchInterface),
+    /// [`NoSuchAddress`](crate::ErrorKind::NoSuchAddress) and
+    /// [`InvalidDatabase`](crate::ErrorKind::InvalidDatabase) before anything is attached;
     /// [`PermissionDenied`](crate::ErrorKind::PermissionDenied) and
     /// [`Unsupported`](crate::ErrorKind::Unsupported) with their remedy. After an error nothing
     /// stays in the kernel.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use netprocmon_ebpf::{EbpfError, EbpfErrorKind};
+use netprocmon_host::origin::OriginError;
 use netprocmon_model::Pid;
 
 /// What kind of failure it is, to branch on.
@@ -21,6 +22,8 @@ pub enum ErrorKind {
     PermissionDenied,
     /// This kernel or host cannot do it; the remedy says what would.
     Unsupported,
+    /// A database of origins cannot be read, or is none; the message names the file.
+    InvalidDatabase,
     /// A table of a size that was asked for is full.
     Capacity,
     /// The operating system failed at something else.
@@ -54,6 +57,16 @@ impl Error {
             source: Some(Box::new(source)),
             ..Self::new(ErrorKind::Io, operation)
         }
+    }
+
+    /// The message names the file already.
+    pub(crate) fn origins(error: OriginError) -> Self {
+        let message = error.to_string();
+        Self {
+            source: Some(Box::new(error)),
+            ..Self::new(ErrorKind::InvalidDatabase, message)
+        }
+        .with_remedy("give a file of the MaxMind DB format: GeoLite2, DB-IP lite and the like")
     }
 
     pub(crate) fn with_remedy(mut self, remedy: impl Into<String>) -> Self {

@@ -30,15 +30,18 @@
 //!
 //! # What it does not do
 //!
-//! It starts no thread that outlives a call and owns no event loop: a [`Monitor`] is a file
+//! It starts no thread that outlives a call (but for [`MonitorBuilder::reverse_lookup`], when that
+//! was asked for) and owns no event loop: a [`Monitor`] is a file
 //! descriptor to poll ([`std::os::fd::AsFd`]), or give it a thread of your own and
 //! [`Monitor::wait`].
 
 mod builder;
+mod directory;
 mod error;
 mod interfaces;
 mod monitor;
 mod ports;
+mod reverse;
 mod ticker;
 mod watched;
 

@@ -19,6 +19,7 @@ use netprocmon_model::{
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
+use crate::directory::HostDirectory;
 use crate::error::{no_such_address, no_such_interface, no_such_process};
 use crate::interfaces::Interfaces;
 use crate::ticker::Ticker;
@@ -45,6 +46,8 @@ use crate::{Children, Error, MonitorBuilder, Traffic, ports};
 pub struct Monitor {
     source: EbpfSource,
     ledger: Ledger,
+    /// What the ledger asks about remotes, where there are any.
+    directory: Option<Arc<HostDirectory>>,
     interfaces: Interfaces,
     ticker: Ticker,
     started: Instant,
@@ -81,9 +84,18 @@ impl Monitor {
             let found = interfaces.with_address(*address).next();
             found.ok_or_else(|| no_such_address(*address))?;
         }
+        let mut ledger = Ledger::new(SourceKind::Ebpf, asked.retention, asked.connections);
+        let mut directory = None;
+        if asked.connections || !asked.origins.is_empty() {
+            let open =
+                HostDirectory::open(&asked.origins, asked.reverse_lookup && asked.connections)?;
+            let open = Arc::new(open);
+            ledger = ledger.with_directory(Arc::<HostDirectory>::clone(&open));
+            directory = Some(open);
+        }
         let options = Options {
             connections: asked.connections,
-            names: asked.connections,
+            names: asked.remote_names.unwrap_or(asked.connections),
             capacity: asked.capacity,
             refuse: asked.refuse,
         };
@@ -91,7 +103,8 @@ impl Monitor {
         let ticker = Ticker::new(asked.interval, source.as_fd())
             .map_err(|error| Error::io("make a timer", error))?;
         let mut monitor = Self {
-            ledger: Ledger::new(SourceKind::Ebpf, asked.retention, asked.connections),
+            ledger,
+            directory,
             source,
             interfaces,
             ticker,
@@ -118,6 +131,9 @@ impl Monitor {
     ///
     /// None today; a source may lose its privileges.
     pub fn snapshot(&mut self) -> Result<Arc<Snapshot>, Error> {
+        if let Some(directory) = &self.directory {
+            directory.refresh();
+        }
         self.collect();
         let wanted: BTreeSet<_> = self.ledger.interfaces_to_read().collect();
         let readings = self.interfaces.read(&wanted);
