@@ -9,13 +9,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use netprocmon::host::socket::Socket;
-use netprocmon::host::{BootClock, HostError, process, socket};
+use netprocmon::host::{BootClock, HostError, process, services, socket};
 use netprocmon::{
     Connection, ConnectionId, ConnectionState, ConnectionUsage, Counters, Degradation, Filter,
     InterfaceId, Pid, Process, Protocol, Scope,
 };
 
 mod matching;
+mod remotes;
+
+pub(crate) use remotes::Remotes;
 
 /// What the look found.
 #[derive(Debug)]
@@ -26,6 +29,7 @@ pub(crate) struct Inventory {
     pub(crate) hidden: Vec<Arc<Socket>>,
     /// What TCP moved on all of them together.
     pub(crate) totals: Counters,
+    pub(crate) remotes: Remotes,
     pub(crate) degradations: Vec<Degradation>,
 }
 
@@ -55,17 +59,18 @@ impl Inventory {
         } else {
             Viewer::User
         };
-        let mut inventory = Self::of(sockets, &owners, read, viewer);
+        let mut inventory = Self::of(sockets, &owners, read, services::name, viewer);
         inventory.degradations.extend(hidden_namespaces(&errors));
         inventory
     }
 
     /// Puts sockets and processes together; `read` gives the facts about a process that still
-    /// lives.
+    /// lives, `service` the name of a port.
     fn of(
         sockets: Vec<Socket>,
         owners: &HashMap<u64, Vec<Pid>>,
         read: impl Fn(Pid) -> Option<Process>,
+        service: impl Fn(u16, Protocol) -> Option<Arc<str>>,
         viewer: Viewer,
     ) -> Self {
         let mut held: BTreeMap<Pid, Vec<Arc<Socket>>> = BTreeMap::new();
@@ -90,9 +95,10 @@ impl Inventory {
             let process = read(pid)?;
             Some(Holder { process, sockets })
         });
-        let holders = holders.collect();
+        let holders: Vec<_> = holders.collect();
         let degradations = hidden_owners(hidden.len(), viewer).into_iter().collect();
         Self {
+            remotes: Remotes::of(&holders, service),
             holders,
             totals: counters(known.iter().map(Arc::as_ref)),
             hidden,
@@ -107,7 +113,7 @@ impl Inventory {
         if filter.takes_everything() {
             return;
         }
-        let taken = matching::taken(&self.holders, filter);
+        let taken = matching::taken(&self.holders, &self.remotes, filter);
         self.holders.retain_mut(|holder| {
             let Some(sockets) = taken.get(&holder.process.id) else {
                 return false;
@@ -152,7 +158,7 @@ pub(crate) fn is_bound(socket: &Socket) -> bool {
 }
 
 /// A socket as the contract's connection. What `sock_diag` cannot know stays unknown.
-pub(crate) fn usage(socket: &Socket) -> ConnectionUsage {
+pub(crate) fn usage(socket: &Socket, remotes: &Remotes) -> ConnectionUsage {
     ConnectionUsage {
         id: ConnectionId(socket.cookie),
         connection: Connection {
@@ -162,8 +168,8 @@ pub(crate) fn usage(socket: &Socket) -> ConnectionUsage {
             remote: socket.remote,
             remote_name: None,
             scope: socket.remote.map(|remote| Scope::of(remote.ip())),
-            service: None,
-            peer: None,
+            service: remotes.service(socket),
+            peer: remotes.peer(socket),
             origin: None,
             state: socket.state,
             direction: None,

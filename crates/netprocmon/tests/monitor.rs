@@ -13,7 +13,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use netprocmon::{
-    Children, Counters, ErrorKind, Monitor, MonitorBuilder, Pid, Protocol, Retention, Snapshot,
+    Children, Connection, Counters, ErrorKind, Monitor, MonitorBuilder, Pid, Protocol, Retention,
+    Snapshot,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -384,4 +385,39 @@ fn a_refused_hook_is_said_and_its_numbers_are_unknown_not_zero() {
         .err()
         .unwrap();
     assert_eq!(fatal.kind(), ErrorKind::Unsupported);
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test runs it"]
+fn both_ends_of_a_connection_on_this_host_name_each_other() {
+    let _alone = alone();
+    let mut monitor = start(Monitor::builder().connections(true).reverse_lookup(true));
+    let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let script = format!("exec 3<>/dev/tcp/127.0.0.1/{port}; printf hello >&3; read");
+    let mut client = Command::new("bash")
+        .args(["-c", &script])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut server, _) = listener.accept().unwrap();
+    let mut text = [0; 5];
+    server.read_exact(&mut text).unwrap();
+    let snapshot = monitor.snapshot().unwrap();
+    let peer = |pid: Pid, is_it: &dyn Fn(&Connection) -> bool| {
+        let usage = snapshot.process(pid).unwrap();
+        let mut all = usage.connections.iter().flatten();
+        let one = all.find(|one| is_it(&one.connection)).unwrap();
+        let peer = one.connection.peer.clone().unwrap();
+        (peer.process.pid, peer.name)
+    };
+    let bash = Pid(client.id());
+    let accepted = peer(here(), &|one| one.local.port() == port);
+    assert_eq!(accepted, (bash, "bash".into()));
+    let connected = peer(bash, &|one| {
+        one.remote.is_some_and(|end| end.port() == port)
+    });
+    assert_eq!(connected.0, here());
+    drop(client.stdin.take());
+    client.wait().unwrap();
 }

@@ -66,7 +66,7 @@ struct Bound {
 }
 
 fn line(inventory: &Inventory, time: Timestamp, connections: Connections) -> Line<'_> {
-    let row = |holder| row(holder, connections);
+    let row = |holder| row(inventory, holder, connections);
     Line {
         schema: SCHEMA_VERSION,
         kind: "ps",
@@ -78,7 +78,8 @@ fn line(inventory: &Inventory, time: Timestamp, connections: Connections) -> Lin
     }
 }
 
-fn row(holder: &Holder, connections: Connections) -> Row<'_> {
+fn row<'a>(inventory: &Inventory, holder: &'a Holder, connections: Connections) -> Row<'a> {
+    let usage = |socket| usage(socket, &inventory.remotes);
     let ports = holder.bound().map(|socket| Bound {
         protocol: socket.protocol,
         address: socket.local.ip(),

@@ -104,7 +104,7 @@ fn start(plan: &RunPlan) -> anyhow::Result<Monitor> {
     for interface in &plan.interfaces {
         builder = builder.interface(interface);
     }
-    Ok(builder.start()?)
+    Ok(plan.remotes.ask(builder).start()?)
 }
 
 /// A failed command's own status says more than ours does.

@@ -87,7 +87,7 @@ fn start(plan: &WatchPlan) -> anyhow::Result<Monitor> {
     for address in &plan.addresses {
         builder = builder.address(*address);
     }
-    Ok(builder.start()?)
+    Ok(plan.remotes.ask(builder).start()?)
 }
 
 /// Sleeps until a signal arrives, a sample is due, or a watched pid ends.

@@ -2,7 +2,9 @@
 //!
 //! A command takes one of these and never looks at clap's types; a test makes one by hand.
 
-use netprocmon::{Capacity, Filter, Pid};
+use std::path::PathBuf;
+
+use netprocmon::{Capacity, Filter, MonitorBuilder, Pid};
 
 use super::typed;
 
@@ -12,11 +14,22 @@ mod watch;
 pub(crate) use run::{Budget, Descendants, Destination, OnExcess, Report, RunPlan};
 pub(crate) use watch::WatchPlan;
 
-/// How sizes are shown.
+/// How sizes are shown, and the ends of connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Units {
     pub(crate) prefix: Prefix,
     pub(crate) quantity: Quantity,
+    pub(crate) ends: Ends,
+}
+
+/// What stands for an end of a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Ends {
+    /// The name of the host and of the service, where they are known.
+    #[default]
+    Named,
+    /// Address and port.
+    Numeric,
 }
 
 /// Powers of 1024 or of 1000.
@@ -47,6 +60,22 @@ pub(crate) enum Format {
 pub(crate) enum Connections {
     Hidden,
     Shown,
+}
+
+/// What is to be found out about remotes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Remotes {
+    /// Databases of where addresses are.
+    pub(crate) origins: Vec<PathBuf>,
+    /// Whether names are looked up.
+    pub(crate) resolve: bool,
+}
+
+impl Remotes {
+    pub(crate) fn ask(&self, builder: MonitorBuilder) -> MonitorBuilder {
+        let builder = builder.reverse_lookup(self.resolve);
+        self.origins.iter().fold(builder, MonitorBuilder::origins)
+    }
 }
 
 /// What `ps` is to do.
@@ -87,6 +116,20 @@ impl From<typed::Display> for Units {
             } else {
                 Quantity::Bytes
             },
+            ends: if typed.numeric {
+                Ends::Numeric
+            } else {
+                Ends::Named
+            },
+        }
+    }
+}
+
+impl From<typed::Remotes> for Remotes {
+    fn from(typed: typed::Remotes) -> Self {
+        Self {
+            origins: typed.geoip,
+            resolve: typed.resolve,
         }
     }
 }

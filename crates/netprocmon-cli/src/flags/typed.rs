@@ -7,11 +7,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+mod remotes;
 mod rows;
 mod run;
 mod sockets;
 mod watch;
 
+pub(crate) use remotes::Remotes;
 pub(crate) use run::{Budget, Run};
 pub(crate) use sockets::{Ports, Ps};
 pub(crate) use watch::{Sort, Watch};
@@ -102,7 +104,7 @@ pub(crate) struct Tables {
 
 const ROWS: std::ops::RangeInclusive<i64> = 1..=4_000_000;
 
-/// How sizes are shown.
+/// How sizes and the ends of connections are shown.
 #[derive(Args, Clone, Copy, Debug, Default)]
 #[command(next_help_heading = "Display")]
 pub(crate) struct Display {
@@ -113,4 +115,8 @@ pub(crate) struct Display {
     /// Show bits instead of bytes
     #[arg(long)]
     pub(crate) bits: bool,
+
+    /// Show addresses and port numbers of connections instead of names
+    #[arg(short, long)]
+    pub(crate) numeric: bool,
 }

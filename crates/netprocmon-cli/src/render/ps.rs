@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use netprocmon::Process;
 use netprocmon::host::socket::Socket;
 
 use super::table::{Cell, Column, Table};
@@ -42,7 +43,7 @@ pub(crate) fn table(
         ]);
         if connections == Connections::Shown {
             for socket in holder.connections() {
-                table.line(&connection(socket, units));
+                table.line(&connection(inventory, process, socket, units));
             }
         }
     }
@@ -81,9 +82,9 @@ fn ports(holder: &Holder) -> Cell {
     text.into()
 }
 
-fn connection(socket: &Socket, units: Units) -> String {
-    let usage = usage(socket);
-    super::connection::line(&usage, &|counters| {
+fn connection(inventory: &Inventory, process: &Process, socket: &Socket, units: Units) -> String {
+    let usage = usage(socket, &inventory.remotes);
+    super::connection::line(process, &usage, units, &|counters| {
         format!(
             "payload {} sent, {} received",
             units.size(counters.payload_sent),

@@ -128,7 +128,7 @@ fn table(tree: &Snapshot, units: Units) -> Table<9> {
         ];
         table.row(row(head, &usage.counters, units));
         for one in usage.connections.iter().flatten() {
-            table.line(&connection::line(one, &|counters| {
+            table.line(&connection::line(&usage.process, one, units, &|counters| {
                 let (sent, recv) = (counters.bytes_sent, counters.bytes_recv);
                 format!("{} sent, {} received", units.size(sent), units.size(recv))
             }));

@@ -101,10 +101,12 @@ pub(crate) fn processes(count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flags::meaning::Ends;
 
     const SI_BITS: Units = Units {
         prefix: Prefix::Si,
         quantity: Quantity::Bits,
+        ends: Ends::Named,
     };
 
     #[test]

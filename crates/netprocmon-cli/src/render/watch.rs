@@ -228,7 +228,7 @@ fn state(usage: &ProcessUsage) -> &'static str {
 fn connections(usage: &ProcessUsage, units: Units) -> impl Iterator<Item = String> + '_ {
     let connections = usage.connections.iter().flatten();
     connections.map(move |one| {
-        connection::line(one, &|counters| {
+        connection::line(&usage.process, one, units, &|counters| {
             let (sent, recv) = (counters.bytes_sent, counters.bytes_recv);
             format!("{} sent, {} received", units.size(sent), units.size(recv))
         })

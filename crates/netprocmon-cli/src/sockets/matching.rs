@@ -13,11 +13,12 @@ use netprocmon::{
     SCHEMA_VERSION, Snapshot, SourceKind,
 };
 
-use super::{Holder, usage};
+use super::{Holder, Remotes, usage};
 
 /// The sockets that the filter takes, by the process that holds them.
 pub(super) fn taken(
     holders: &[Holder],
+    remotes: &Remotes,
     filter: &Filter,
 ) -> BTreeMap<ProcessId, BTreeSet<ConnectionId>> {
     let look = Snapshot {
@@ -27,7 +28,10 @@ pub(super) fn taken(
         elapsed: Duration::ZERO,
         source: SourceKind::Ebpf,
         totals: Counters::UNKNOWN,
-        processes: holders.iter().map(row).map(Arc::new).collect(),
+        processes: holders
+            .iter()
+            .map(|holder| Arc::new(row(holder, remotes)))
+            .collect(),
         unattributed: Vec::new(),
         interfaces: Vec::new(),
         lost_events: 0,
@@ -42,8 +46,12 @@ pub(super) fn taken(
         .collect()
 }
 
-fn row(holder: &Holder) -> ProcessUsage {
-    let sockets: Vec<_> = holder.sockets.iter().map(|socket| usage(socket)).collect();
+fn row(holder: &Holder, remotes: &Remotes) -> ProcessUsage {
+    let sockets: Vec<_> = holder
+        .sockets
+        .iter()
+        .map(|socket| usage(socket, remotes))
+        .collect();
     let mut interfaces = BTreeMap::new();
     let mut protocols = BTreeSet::new();
     for socket in &sockets {

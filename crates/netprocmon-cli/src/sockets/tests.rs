@@ -37,6 +37,10 @@ fn process(pid: Pid) -> Option<Process> {
     })
 }
 
+fn service(port: u16, _: Protocol) -> Option<Arc<str>> {
+    (port == 80).then(|| "http".into())
+}
+
 /// Pids 7 and 8 share a listener, 8 has a connection, 9 is bound to UDP 53; one socket is hidden.
 pub(crate) fn inventory() -> Inventory {
     let mut connection = socket(
@@ -69,7 +73,7 @@ pub(crate) fn inventory() -> Inventory {
         (3, vec![Pid(9)]),
         (5, vec![Pid(99)]),
     ]);
-    Inventory::of(sockets, &owners, process, Viewer::User)
+    Inventory::of(sockets, &owners, process, service, Viewer::User)
 }
 
 #[test]
@@ -128,4 +132,34 @@ fn a_filter_leaves_what_it_takes() {
     assert_eq!(pids("lport=domain").0, [9]);
     assert_eq!(pids("pid=8 not state=listen"), (vec![8], Some(2000)));
     assert_eq!(pids("nobody").0, [0; 0]);
+}
+
+#[test]
+fn both_ends_on_this_host_name_each_other() {
+    let end = |local: &str, remote: &str, inode, netns| Socket {
+        remote: Some(remote.parse().unwrap()),
+        netns: NetnsId::new(netns),
+        ..socket(Protocol::TCP, ConnectionState::Established, local, inode)
+    };
+    let (client, server) = ("10.0.0.2:40000", "10.0.0.1:80");
+    let sockets = vec![
+        end("127.0.0.1:40000", "127.0.0.1:80", 1, 1),
+        end("[::ffff:127.0.0.1]:80", "[::ffff:127.0.0.1]:40000", 2, 1),
+        end("127.0.0.1:40001", "127.0.0.1:80", 3, 1),
+        end("127.0.0.1:80", "127.0.0.1:40001", 4, 2),
+        end(client, server, 5, 1),
+        end(server, client, 6, 2),
+        end("10.0.0.2:40001", server, 7, 1),
+        end("10.0.0.2:40001", server, 8, 3),
+        end(server, "10.0.0.2:40001", 9, 2),
+        end("127.0.0.1:9", "127.0.0.1:9", 10, 1),
+    ];
+    let owners = (1..=10).map(|inode| (inode, vec![Pid(u32::try_from(inode).unwrap())]));
+    let inventory = Inventory::of(sockets, &owners.collect(), process, service, Viewer::User);
+    let peers = inventory.holders.iter().map(|holder| {
+        let usage = usage(&holder.sockets[0], &inventory.remotes);
+        usage.connection.peer.map_or(0, |peer| peer.process.pid.0)
+    });
+    // 3 and 4 are loopback of two namespaces; 7 or 8 may be at the other end of 9.
+    assert_eq!(peers.collect::<Vec<_>>(), [2, 1, 0, 0, 6, 5, 0, 0, 0, 0]);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use netprocmon::{Capacity, Filter, GroupBy};
 
-use super::{Connections, Format, Units, connections, format};
+use super::{Connections, Format, Remotes, Units, connections, format};
 use crate::flags::typed;
 
 /// A measured command.
@@ -16,6 +16,7 @@ pub(crate) struct RunPlan {
     pub(crate) command: Vec<OsString>,
     pub(crate) report: Report,
     pub(crate) connections: Connections,
+    pub(crate) remotes: Remotes,
     pub(crate) filter: Filter,
     /// Empty shows processes.
     pub(crate) group_by: Vec<GroupBy>,
@@ -90,6 +91,7 @@ impl From<typed::Run> for RunPlan {
                 Report::To(destination, format(typed.json), typed.display.into())
             },
             connections: connections(typed.connections),
+            remotes: typed.remotes.into(),
             filter: typed.filter.unwrap_or_default(),
             group_by: typed.group_by,
             interfaces: typed.interface,

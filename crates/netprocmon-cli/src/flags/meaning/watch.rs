@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use netprocmon::{Capacity, Children, Filter, GroupBy, Pid};
 
-use super::{Connections, Format, Units, connections, format};
+use super::{Connections, Format, Remotes, Units, connections, format};
 use crate::flags::typed::{self, Sort};
 
 /// A live view of some processes, or of all.
@@ -23,6 +23,7 @@ pub(crate) struct WatchPlan {
     pub(crate) count: Option<u64>,
     pub(crate) format: Format,
     pub(crate) connections: Connections,
+    pub(crate) remotes: Remotes,
     pub(crate) filter: Filter,
     /// Empty shows processes.
     pub(crate) group_by: Vec<GroupBy>,
@@ -70,6 +71,7 @@ impl From<typed::Watch> for WatchPlan {
             count: typed.count,
             format: format(typed.json),
             connections: connections(typed.connections),
+            remotes: typed.remotes.into(),
             filter: typed.filter.unwrap_or_default(),
             group_by: typed.group_by,
             sort: typed.sort,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args};
 use netprocmon::{Filter, GroupBy};
 
-use super::{Display, Tables, rows};
+use super::{Display, Remotes, Tables, rows};
 use crate::flags::quantity;
 
 /// Run a command and report what it and all its descendants moved
@@ -83,6 +83,9 @@ pub(crate) struct Run {
 
     #[command(flatten)]
     pub(crate) budget: Budget,
+
+    #[command(flatten)]
+    pub(crate) remotes: Remotes,
 
     #[command(flatten)]
     pub(crate) display: Display,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use netprocmon::{Filter, GroupBy};
 
-use super::{Display, Tables, rows};
+use super::{Display, Remotes, Tables, rows};
 use crate::flags::quantity;
 
 /// Show what processes move, an interval at a time
@@ -66,6 +66,9 @@ pub(crate) struct Watch {
     /// times
     #[arg(long, value_name = "PATH")]
     pub(crate) cgroup: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) remotes: Remotes,
 
     #[command(flatten)]
     pub(crate) display: Display,
