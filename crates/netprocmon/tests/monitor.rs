@@ -412,7 +412,9 @@ fn both_ends_of_a_connection_on_this_host_name_each_other() {
         (peer.process.pid, peer.name)
     };
     let bash = Pid(client.id());
-    let accepted = peer(here(), &|one| one.local.port() == port);
+    let accepted = peer(here(), &|one| {
+        one.local.port() == port && one.remote.is_some()
+    });
     assert_eq!(accepted, (bash, "bash".into()));
     let connected = peer(bash, &|one| {
         one.remote.is_some_and(|end| end.port() == port)
