@@ -62,16 +62,9 @@ impl Directory for HostDirectory {
         services::name(port, protocol)
     }
 
-    /// Of several databases the first that knows, field by field: countries are in one, networks
-    /// in another.
     fn origin(&self, address: IpAddr) -> Option<Arc<Origin>> {
         let found = self.origins.iter().filter_map(|one| one.lookup(address));
-        let merged = found.reduce(|first, other| Origin {
-            country: first.country.or(other.country),
-            asn: first.asn.or(other.asn),
-            organization: first.organization.or(other.organization),
-        });
-        merged.map(Arc::new)
+        found.reduce(completed).map(Arc::new)
     }
 
     fn name(&self, netns: NetnsId, address: IpAddr) -> Option<Arc<str>> {
@@ -92,6 +85,16 @@ impl Directory for HostDirectory {
     fn revision(&self) -> u64 {
         let looked_up = self.reverse.as_ref().map_or(0, Reverse::revision);
         self.hosts_read.load(Relaxed).wrapping_add(looked_up)
+    }
+}
+
+/// What the first says, field by field, and where that is nothing the other: countries are in one
+/// database, networks in another.
+fn completed(first: Origin, other: Origin) -> Origin {
+    Origin {
+        country: first.country.or(other.country),
+        asn: first.asn.or(other.asn),
+        organization: first.organization.or(other.organization),
     }
 }
 
@@ -175,6 +178,26 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::InvalidDatabase);
         assert!(error.to_string().contains("/nowhere/asn.mmdb"), "{error}");
         assert!(error.source().is_some() && error.remedy().is_some());
+    }
+
+    #[test]
+    fn of_several_databases_the_first_that_knows() {
+        let country = |country: &str| Origin {
+            country: Some(country.into()),
+            ..Origin::default()
+        };
+        let network = Origin {
+            asn: Some(64_496),
+            organization: Some("Example".into()),
+            ..country("US")
+        };
+        let all = completed(country("DE"), network.clone());
+        assert_eq!(all.country.as_deref(), Some("DE"));
+        assert_eq!(
+            (all.asn, all.organization.as_deref()),
+            (Some(64_496), Some("Example"))
+        );
+        assert_eq!(completed(network.clone(), country("DE")), network);
     }
 
     #[test]
