@@ -108,8 +108,6 @@ fn measure(all: bool) -> Result<Counts> {
         bench.arg(ANYONE);
     }
     bench.env("GUNGRAUN_RUNNER", runner);
-    // Where counting begins and ends is found by the function's name; without it, 0 is counted.
-    bench.env("CARGO_PROFILE_BENCH_STRIP", "none");
     let output = output(&mut bench)?;
     output.lines().map(count).collect()
 }

@@ -16,8 +16,9 @@ use gungraun::prelude::*;
 use jiff::Timestamp;
 use netprocmon_model::{
     ConnectionId, ConnectionReading, ConnectionState, Counters, CountingBasis, Delta, Direction,
-    InterfaceId, InterfaceReading, IpVersion, Ledger, LinkHeader, NetnsId, Observation, Owner, Pid,
-    Process, ProcessId, Protocol, Retention, Snapshot, SourceKind, TrafficKey, text,
+    Filter, Group, GroupBy, InterfaceId, InterfaceReading, IpVersion, Ledger, LinkHeader, NetnsId,
+    Observation, Owner, Pid, Process, ProcessId, Protocol, Retention, Snapshot, SourceKind,
+    TrafficKey, text,
 };
 
 const ETH0: InterfaceId = InterfaceId {
@@ -216,6 +217,30 @@ fn json(snapshot: Snapshot) -> (Snapshot, String) {
     (snapshot, json)
 }
 
+fn of_connections(connections: u64) -> Snapshot {
+    look(
+        &mut at_rest(connections / CONNECTIONS_A_PROCESS, connections),
+        3,
+    )
+}
+
+#[library_benchmark]
+#[bench::connections_10000(args = (10_000), setup = of_connections)]
+fn filter(snapshot: Snapshot) -> (Snapshot, Snapshot) {
+    let filter: Filter = "remote=198.51.100.0/24 and lport<6000 or name=nginx"
+        .parse()
+        .unwrap();
+    let left = snapshot.filter(black_box(&filter));
+    (snapshot, left)
+}
+
+#[library_benchmark]
+#[bench::connections_10000_by_port(args = (10_000), setup = of_connections)]
+fn group(snapshot: Snapshot) -> (Snapshot, Vec<Group>) {
+    let groups = snapshot.group_by(black_box(&[GroupBy::User, GroupBy::Port]));
+    (snapshot, groups)
+}
+
 #[library_benchmark]
 #[bench::names_1000(args = (1000), setup = names)]
 fn escape(names: Vec<String>) -> (Vec<String>, usize) {
@@ -226,7 +251,10 @@ fn escape(names: Vec<String>) -> (Vec<String>, usize) {
     (names, columns)
 }
 
-library_benchmark_group!(name = anyone, benchmarks = [ledger, json, escape]);
+library_benchmark_group!(
+    name = anyone,
+    benchmarks = [ledger, filter, group, json, escape]
+);
 
 main!(
     config = LibraryBenchmarkConfig::default().tool(Callgrind::with_args(["--cache-sim=no"])),
