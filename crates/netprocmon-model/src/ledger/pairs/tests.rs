@@ -7,6 +7,7 @@ use super::*;
 const HERE: NetnsId = NetnsId::new(1);
 const THERE: NetnsId = NetnsId::new(2);
 const FAR: NetnsId = NetnsId::new(3);
+const FARTHER: NetnsId = NetnsId::new(4);
 const LOOPBACK: (&str, &str) = ("127.0.0.1:40000", "127.0.0.1:80");
 const VETH: (&str, &str) = ("10.0.0.2:40000", "10.0.0.1:80");
 
@@ -92,6 +93,17 @@ fn the_same_namespace_first_another_only_where_nothing_else_can_be_meant() {
             VETH,
             &[(HERE, Client), (THERE, Server), (FAR, Client)],
             &[0, 0, 0],
+        ),
+        (
+            "and a third",
+            VETH,
+            &[
+                (HERE, Client),
+                (THERE, Server),
+                (FAR, Client),
+                (FARTHER, Client),
+            ],
+            &[0, 0, 0, 0],
         ),
         (
             "two that could have accepted",

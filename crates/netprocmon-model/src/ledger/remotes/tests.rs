@@ -8,9 +8,9 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::{
-    Connection, ConnectionState, Counters, Direction, Directory, InterfaceId, IpVersion,
-    Observation, Origin, Owner, Pid, Process, Protocol, Reason, Retention, Scope, Selection,
-    Snapshot, SourceKind,
+    Connection, ConnectionState, Counters, CountingBasis, Delta, Direction, Directory, InterfaceId,
+    InterfaceReading, IpVersion, LinkHeader, Observation, Origin, Owner, Pid, Process, Protocol,
+    Reason, Retention, Scope, Selection, Snapshot, SourceKind, TrafficKey,
 };
 
 const HERE: NetnsId = NetnsId::new(1);
@@ -218,6 +218,48 @@ fn one_that_has_ended_is_still_named_and_takes_nothing_with_it() {
         look(&mut ledger);
         assert!(ledger.conversations.is_empty() && ledger.ended.is_empty());
         assert_eq!(ledger.pairs.len(), 0);
+    }
+}
+
+#[test]
+fn a_port_that_is_used_again_is_the_next_clients() {
+    for retention in [Retention::ShowOnce, Retention::Keep] {
+        let mut ledger = ledger(retention);
+        follow(&mut ledger, reading(1, 6, SERVER, CLIENT));
+        follow(&mut ledger, reading(2, 5, CLIENT, SERVER));
+        follow(&mut ledger, closed(reading(2, 5, CLIENT, SERVER)));
+        assert_eq!(peer(&look(&mut ledger), 6, 1), Some(is(5, "curl")));
+        follow(&mut ledger, reading(3, 7, CLIENT, SERVER));
+        let snapshot = look(&mut ledger);
+        assert_eq!(peer(&snapshot, 6, 1), Some(is(7, "worker")));
+        assert_eq!(peer(&snapshot, 7, 3), Some(is(6, "nginx")));
+    }
+}
+
+#[test]
+fn an_interface_that_is_renamed_is_called_so_by_connections_at_rest() {
+    let mut ledger = ledger(Retention::ShowOnce);
+    let one = reading(1, 5, CLIENT, SERVER);
+    let key = TrafficKey {
+        owner: one.owner,
+        interface: one.interface,
+        protocol: one.protocol,
+        ip_version: one.ip_version,
+    };
+    ledger.observe(Observation::Traffic(key, Delta::default()));
+    follow(&mut ledger, one.clone());
+    for name in ["eth0", "wan"] {
+        let reading = InterfaceReading {
+            id: one.interface,
+            name: name.into(),
+            device: None,
+            link_header: LinkHeader::default(),
+            basis: CountingBasis::default(),
+        };
+        let (time, second) = (Timestamp::UNIX_EPOCH, Duration::from_secs(1));
+        let snapshot = ledger.snapshot(time, second, &[reading], &[].into());
+        let shown = connection(&snapshot, 5, 1).unwrap();
+        assert_eq!(shown.interface_name.as_deref(), Some(name));
     }
 }
 
