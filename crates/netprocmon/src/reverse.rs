@@ -237,6 +237,21 @@ mod tests {
     }
 
     #[test]
+    fn the_hosts_own_resolver_is_asked() {
+        let mut hosts = netprocmon_host::hosts::Hosts::default();
+        hosts.refresh();
+        let address = IpAddr::from([127, 0, 0, 1]); // in the file: no packet is sent for it
+        let Some(name) = hosts.name(address) else {
+            eprintln!("SKIPPED: the hosts file does not name {address}");
+            return;
+        };
+        let (reverse, canonical) = (Reverse::start().unwrap(), Some(Arc::clone(name)));
+        assert_eq!(reverse.name(address), None);
+        wait_for(&reverse, 1);
+        assert_eq!(reverse.name(address), canonical);
+    }
+
+    #[test]
     fn nobody_waits_for_a_look_up_that_hangs() {
         let (reverse, questions, answers) = slow();
         reverse.name(address(1));
