@@ -19,6 +19,7 @@ mod fork;
 mod frames;
 mod hermit;
 mod icmp;
+mod names;
 mod process;
 mod share;
 mod sink;
@@ -83,6 +84,10 @@ pub enum Generator {
     Miser(fate::Miser),
     /// Lives in a network namespace of its own.
     Hermit(hermit::Hermit),
+    /// Asks for names and connects to what it is told.
+    Asker(names::Asker),
+    /// Answers questions for names, some wrongly.
+    NameServer(names::NameServer),
     /// Carries a TUN device's packets to its twin.
     Tunnel(tunnel::Tunnel),
     /// Forks many short-lived processes, each with a name of its own.
@@ -175,6 +180,8 @@ impl Generator {
             Self::Stuck(stuck) => stuck.run(),
             Self::Miser(miser) => miser.run(),
             Self::Hermit(hermit) => hermit.run(),
+            Self::Asker(asker) => asker.run(),
+            Self::NameServer(server) => server.run(),
             Self::Tunnel(tunnel) => tunnel.run(),
             Self::Swarm(swarm) => swarm.run(),
         }

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use netprocmon::{InterfaceId, Monitor, MonitorBuilder, Retention, Snapshot};
+use netprocmon::{InterfaceId, IpVersion, Monitor, MonitorBuilder, Retention, Snapshot};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::generate::{self, Account, Running};
-use crate::net::{Device, End, Header, Link, Namespace, Offload};
+use crate::net::{Cgroup, Cgroups, Device, End, Header, Link, Namespace, Offload, Resolver};
 use crate::peer::company::{Company, Seen};
 use crate::peer::share::Mover;
 use crate::peer::{Sight, Tool};
@@ -47,6 +47,9 @@ pub struct Stage {
     /// Generators that were started: where, and under which name.
     started: BTreeMap<u32, (End, String)>,
     movers: Vec<Mover>,
+    resolver: Option<Resolver>,
+    /// Behind the generators that may be in them: dropped, and with it removed, when they are gone.
+    cgroups: Option<Cgroups>,
 }
 
 /// What a device is used for.
@@ -136,6 +139,8 @@ impl Stage {
             company: None,
             started: BTreeMap::new(),
             movers: Vec::new(),
+            resolver: None,
+            cgroups: None,
         })
     }
 
@@ -170,6 +175,36 @@ impl Stage {
         let name = name.as_ref().to_string_lossy().into_owned();
         self.started.insert(running.pid(), (end, name));
         Ok(running)
+    }
+
+    /// The same in a cgroup, and in any namespace: a generator that [`Stage::start`] cannot start.
+    pub fn start_in(
+        &self,
+        cgroup: Option<&Cgroup>,
+        namespace: &Namespace,
+        name: &str,
+        args: &[String],
+    ) -> Result<Running> {
+        Running::start_in(cgroup, namespace, &self.dir, name, args)
+    }
+
+    /// The cgroups of the row, which are there until its generators are gone.
+    pub fn cgroups(&mut self) -> Result<&Cgroups> {
+        let cgroups = match self.cgroups.take() {
+            Some(cgroups) => cgroups,
+            None => Cgroups::new()?,
+        };
+        Ok(self.cgroups.insert(cgroups))
+    }
+
+    /// A name server at the right end, with these options of dnsmasq's, for as long as the row
+    /// lasts; the right end gets many addresses.
+    pub fn serve_names(&mut self, records: &[String]) -> Result<()> {
+        self.link.add_networks()?;
+        let listen = [IpVersion::V4, IpVersion::V6].map(|version| End::Right.address(version));
+        let right = self.namespace(End::Right);
+        self.resolver = Some(Resolver::start(right, &listen, records)?);
+        Ok(())
     }
 
     /// Starts the monitor and takes the counters that everything is a difference from. What was
@@ -290,6 +325,23 @@ impl Stage {
     /// The lab's own program under another name, to be executed.
     pub fn program(&self, name: &str) -> Result<PathBuf> {
         generate::named_program(&self.dir, name.as_ref())
+    }
+
+    /// The same as a copy, which can be deleted and replaced: a generator that is started under
+    /// this name from now on is that file.
+    pub fn copy_of_program(&self, name: &str) -> Result<PathBuf> {
+        let copy = self.dir.join(name);
+        std::fs::create_dir_all(&self.dir)?;
+        std::fs::copy("/proc/self/exe", &copy).context("copy the lab's own program")?;
+        Ok(copy)
+    }
+
+    /// Writes a file that is there for as long as the row lasts.
+    pub fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
+        let path = self.dir.join(name);
+        std::fs::create_dir_all(&self.dir)?;
+        std::fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
+        Ok(path)
     }
 
     /// Lets every generator close its sockets and end.
@@ -481,7 +533,7 @@ fn enter(netns: &std::fs::File) -> Result<()> {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        // It holds symbolic links only, and is not there when no generator was started.
+        // It is the lab's own, and is not there when no generator was started.
         let _ = std::fs::remove_dir_all(&self.dir);
     }
 }

@@ -15,7 +15,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::{Account, Event};
-use crate::net::Namespace;
+use crate::net::{Cgroup, Namespace};
 
 /// A generator that was started. Killed when dropped.
 #[derive(Debug)]
@@ -38,9 +38,23 @@ impl Running {
         name: impl AsRef<OsStr>,
         args: &[String],
     ) -> Result<Self> {
+        Self::start_in(None, namespace, dir, name, args)
+    }
+
+    /// The same in a cgroup, so that the program never ran in another.
+    pub fn start_in(
+        cgroup: Option<&Cgroup>,
+        namespace: &Namespace,
+        dir: &Path,
+        name: impl AsRef<OsStr>,
+        args: &[String],
+    ) -> Result<Self> {
         let link = named_program(dir, name.as_ref())?;
         let what = format!("{} {}", name.as_ref().display(), args.join(" "));
         let netns = namespace.file().try_clone()?;
+        let procs = cgroup
+            .map(|cgroup| cgroup.procs().try_clone())
+            .transpose()?;
         let mut command = Command::new(link);
         command
             .arg("generate")
@@ -49,10 +63,13 @@ impl Running {
             .stdout(Stdio::piped());
         let enter = move || {
             set_parent_process_death_signal(Some(Signal::KILL))?;
+            if let Some(procs) = &procs {
+                rustix::io::write(procs, b"0")?;
+            }
             move_into_link_name_space(netns.as_fd(), Some(LinkNameSpaceType::Network))?;
             Ok(())
         };
-        // SAFETY: between fork and exec it makes two system calls and touches no lock or heap.
+        // SAFETY: between fork and exec it makes three system calls and touches no lock or heap.
         unsafe { command.pre_exec(enter) };
         let mut child = command.spawn().with_context(|| format!("start {what}"))?;
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {

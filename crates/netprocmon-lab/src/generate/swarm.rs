@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use super::udp::{Counted, any};
-use super::{Account, Event, fork, say, tcp, wait_for_release};
+use super::{Account, Event, fork, say, tcp, wait_for_go, wait_for_release};
 
 /// Forks short-lived processes.
 #[derive(Debug, Args)]
@@ -27,6 +27,12 @@ pub struct Swarm {
     /// What each does.
     #[arg(long)]
     protocol: Protocol,
+    /// Wait until told to go on.
+    #[arg(long)]
+    wait: bool,
+    /// Send a datagram itself when all are gone.
+    #[arg(long)]
+    itself: bool,
 }
 
 /// What a short-lived process does.
@@ -49,6 +55,9 @@ fn name(n: u32) -> String {
 
 impl Swarm {
     pub(super) fn run(self) -> Result<()> {
+        if self.wait {
+            wait_for_go()?;
+        }
         for n in 0..self.count {
             if n >= self.at_once {
                 fork::join(None)?;
@@ -57,6 +66,11 @@ impl Swarm {
         }
         for _ in 0..self.count.min(self.at_once) {
             fork::join(None)?;
+        }
+        if self.itself {
+            let (account, _open) = self.datagram(20)?.into_account();
+            say(&Event::Moved(account))?;
+            return wait_for_release();
         }
         say(&Event::Moved(Account::of_this_process()))?;
         wait_for_release()
@@ -75,15 +89,21 @@ impl Swarm {
                 say(&Event::Moved(account))
             }
             Protocol::Udp => {
-                let mut socket = Counted::bind(any(self.to.ip()), 0)?;
-                let datagram = vec![0x5a; self.size.unwrap_or(20 + n as usize)];
-                socket.send(&datagram, Some(self.to))?;
-                let mut echo = vec![0; datagram.len()];
-                socket.recv(&mut echo)?;
-                let (account, _open) = socket.into_account();
+                let length = self.size.unwrap_or(20 + n as usize);
+                let (account, _open) = self.datagram(length)?.into_account();
                 say(&Event::Moved(account))
             }
         }
+    }
+
+    /// One datagram and its echo.
+    fn datagram(&self, length: usize) -> Result<Counted> {
+        let mut socket = Counted::bind(any(self.to.ip()), 0)?;
+        let datagram = vec![0x5a; length];
+        socket.send(&datagram, Some(self.to))?;
+        let mut echo = vec![0; length];
+        socket.recv(&mut echo)?;
+        Ok(socket)
     }
 }
 

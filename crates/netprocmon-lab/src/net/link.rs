@@ -77,6 +77,9 @@ const RIGHT: &str = "right0";
 /// The middle's devices, towards the left and towards the right.
 const NEAR: &str = "near0";
 const FAR: &str = "far0";
+/// The networks of the right end's many addresses.
+const MANY_V4: &str = "198.51.100.0/24";
+const MANY_V6: &str = "2001:db8:1::/64";
 const ETHERNET: u64 = 14;
 const MACS: [&str; 2] = ["02:00:00:00:00:01", "02:00:00:00:00:02"];
 
@@ -183,6 +186,18 @@ impl Link {
             End::Left => &self.left,
             End::Right => &self.right,
         }
+    }
+
+    /// Lets the right end answer at every address of two networks (RFC 5737, RFC 3849), to which
+    /// the left end finds its way.
+    pub fn add_networks(&self) -> Result<()> {
+        for (version, network) in [(IpVersion::V4, MANY_V4), (IpVersion::V6, MANY_V6)] {
+            let local = ["route", "add", "local", network, "dev", "lo"];
+            self.right.ip(&local)?;
+            let via = End::Right.address(version).to_string();
+            self.left.ip(&["route", "add", network, "via", &via])?;
+        }
+        Ok(())
     }
 
     /// What stands between the ends of a bridged link.
