@@ -13,13 +13,18 @@ mod device;
 mod fate;
 mod full;
 mod icmp;
+mod interpreters;
 mod lifetime;
 mod loopback;
 mod loss;
+mod names;
+mod pairs;
+mod places;
 mod scale;
 mod share;
 mod stream;
 mod tcp;
+mod tree;
 mod udp;
 
 /// Rows of one kind.
@@ -36,7 +41,7 @@ const fn room(title: &'static str, rows: &'static [Scenario]) -> Room {
 }
 
 /// Every row, in the order in which they run.
-pub const ROOMS: [Room; 16] = [
+pub const ROOMS: [Room; 21] = [
     room("TCP", tcp::ROWS),
     room("UDP", udp::ROWS),
     room("ICMP", icmp::ROWS),
@@ -56,6 +61,11 @@ pub const ROOMS: [Room; 16] = [
         datagram::ROWS,
     ),
     room("Sockets that are shared", share::ROWS),
+    room("Names of remotes", names::ROWS),
+    room("Both ends on one host", pairs::ROWS),
+    room("Units, containers, pods", places::ROWS),
+    room("Scripts and program files", interpreters::ROWS),
+    room("Trees of processes", tree::ROWS),
 ];
 
 /// The arguments of a generator.

@@ -16,6 +16,8 @@ use crate::scenario::{Scenario, Seat};
 use crate::stage::Stage;
 use crate::verify;
 
+mod reborn;
+
 pub(super) const ROWS: &[Scenario] = &[
     Scenario::new("exec in the middle of a connection", renamed),
     Scenario::new("a pid used again", heirs).own_comparison(),
@@ -28,6 +30,12 @@ pub(super) const ROWS: &[Scenario] = &[
     Scenario::new(
         "namespaces that come and go, one number for many",
         |stage| hermits(stage, 24, 4),
+    )
+    .seat(Seat::Outside)
+    .own_comparison(),
+    Scenario::new(
+        "a namespace with the number of one that is gone",
+        reborn::reborn,
     )
     .seat(Seat::Outside)
     .own_comparison(),
