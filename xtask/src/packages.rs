@@ -28,6 +28,8 @@ pub(crate) const TESTS: &[Need] = &[
     need("curl", "curl"),
     need("tcpdump", "tcpdump"),
     need("tmux", "tmux"),
+    need("dnsmasq", "dnsmasq-base"),
+    need("dig", "bind9-dnsutils"),
 ];
 
 /// For compiling the BPF programs. One version of clang, because another gives another object.
