@@ -104,13 +104,16 @@ static __always_inline struct connection *connection_at(__u64 reference)
 }
 
 /* The row of the remote that this packet of a many-to-many socket goes to or comes from. */
-static __noinline __u64 peer_of(struct __sk_buff *skb, struct socket_state *socket,
-				struct packet *packet, bool tx)
+ONCE __u64 peer_of(struct __sk_buff *skb, struct socket_state *socket, struct packet *packet, bool tx)
 {
-	struct peer_key key = { .connection = socket->connection, .ip_version = packet->version };
 	struct endpoints ends = {};
+	struct peer_key key = {};
 	__u64 *known, row;
 
+	if (!socket || !packet)
+		return 0;
+	key.connection = socket->connection;
+	key.ip_version = packet->version;
 	if (!read_endpoints(skb, packet, socket->protocol, tx, &ends))
 		return 0;
 	__builtin_memcpy(key.remote, ends.remote, 16);
@@ -124,14 +127,13 @@ static __noinline __u64 peer_of(struct __sk_buff *skb, struct socket_state *sock
 	return row;
 }
 
-static __noinline int connect_row(struct __sk_buff *skb, struct socket_state *socket,
-				  struct packet *packet, bool tx)
+ONCE int connect_row(struct __sk_buff *skb, struct socket_state *socket, struct packet *packet, bool tx)
 {
 	struct bpf_sock *sk = skb->sk;
 	struct endpoints ends = {};
 	bool has_remote;
 
-	if (!sk)
+	if (!sk || !socket || !packet)
 		return 0;
 	sk = bpf_sk_fullsock(sk);
 	if (!sk || !read_endpoints(skb, packet, socket->protocol, tx, &ends))

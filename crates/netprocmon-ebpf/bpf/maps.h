@@ -211,6 +211,14 @@ struct {
 	__uint(max_entries, 4096);
 } messages SEC(".maps");
 
+/* The programs that copy them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} copy_questions SEC(".maps"), copy_answers SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -225,6 +233,13 @@ static __always_inline struct state *the_state(void)
 
 	return bpf_map_lookup_elem(&global, &zero);
 }
+
+/*
+ * A function that the verifier looks at once, not again on each path to it, which makes the start
+ * fast. For that it takes scalars, the context, and pointers that may be anything of their type,
+ * NULL too; and gives a scalar.
+ */
+#define ONCE __attribute__((noinline))
 
 #define add(counter, amount) __sync_fetch_and_add(&(counter), (amount))
 #define note_limit(field)                    \

@@ -37,15 +37,17 @@ static __always_inline __u32 sequence_of(struct __sk_buff *skb, struct packet *p
 }
 
 /* One piece of what the packet carries, from `skip` on. */
-static __noinline int copy_piece(struct __sk_buff *skb, struct socket_state *socket,
-				 struct packet *packet, bool tx, __u32 skip)
+ONCE int copy_piece(struct __sk_buff *skb, struct socket_state *socket, struct packet *packet,
+		    bool tx, __u32 skip)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
-	__u32 from = segment_header(data, end, packet->version, socket->protocol) + skip;
 	struct endpoints ends = {};
 	struct message *message;
-	__u32 length;
+	__u32 from, length;
 
+	if (!socket || !packet)
+		return 0;
+	from = segment_header(data, end, packet->version, socket->protocol) + skip;
 	if (from >= packet->len || !read_endpoints(skb, packet, socket->protocol, tx, &ends) ||
 	    ends.remote_port != DNS_PORT)
 		return 0;
@@ -85,25 +87,41 @@ static __noinline int copy_piece(struct __sk_buff *skb, struct socket_state *soc
 	return 0;
 }
 
-static __always_inline void hear_names(struct __sk_buff *skb, struct socket_state *socket,
+/*
+ * Whether the packet is one to listen to. Copying it is the work of a program of its own, which is
+ * called in the tail of this one: within it, the verifier would go through it on each of its paths.
+ */
+static __always_inline bool is_message(struct __sk_buff *skb, struct socket_state *socket,
 				       struct packet *packet, bool tx)
 {
 	if (!learn_names)
-		return;
+		return false;
 	if (!(socket->flags & SOCKET_ASKS)) {
 		if (!tx || socket->protocol != IPPROTO_UDP || !goes_to_port_53(skb, packet))
-			return;
+			return false;
 		socket->flags |= SOCKET_ASKS;
 	}
-	if (socket->protocol == IPPROTO_UDP) {
-		copy_piece(skb, socket, packet, tx, 0);
-		return;
-	}
 	/* A connection is proof enough that the answer was asked for. */
-	if (tx || socket->protocol != IPPROTO_TCP || packet->len <= packet->header)
-		return;
-	for (__u32 piece = 0; piece < STREAM_PIECES; piece++)
-		copy_piece(skb, socket, packet, tx, piece * MESSAGE_BYTES);
+	return socket->protocol == IPPROTO_UDP ||
+	       (socket->protocol == IPPROTO_TCP && !tx && packet->len > packet->header);
+}
+
+/* The whole program that copies a message. */
+static __always_inline int copy_message(struct __sk_buff *skb, bool tx)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct socket_state *socket = sk ? bpf_sk_storage_get(&sockets, sk, 0, 0) : 0;
+	struct packet packet;
+
+	if (!socket)
+		return 1;
+	packet = measure(skb, socket->protocol);
+	copy_piece(skb, socket, &packet, tx, 0);
+	if (socket->protocol != IPPROTO_TCP)
+		return 1;
+	for (__u32 piece = 1; piece < STREAM_PIECES; piece++)
+		copy_piece(skb, socket, &packet, tx, piece * MESSAGE_BYTES);
+	return 1;
 }
 
 #endif

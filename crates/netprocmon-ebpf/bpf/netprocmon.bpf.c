@@ -44,7 +44,7 @@
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 /* Without state for the socket the bytes keep their interface, and lose their name. */
-static __noinline int count_stateless(struct __sk_buff *skb, bool tx)
+ONCE int count_stateless(struct __sk_buff *skb, bool tx)
 {
 	struct slot_key key = { .ifindex = skb->ifindex, .reason = REASON_CAPACITY };
 	struct packet packet = measure(skb, IPPROTO_TCP);
@@ -154,7 +154,6 @@ int egress(struct __sk_buff *skb)
 		add(socket->pending_tx_packets, packet.packets);
 	}
 	count_connection(skb, socket, &packet, true);
-	hear_names(skb, socket, &packet, true);
 	/* For retransmissions, which only tell the subflow. */
 	if (own->flags & SOCKET_SUBFLOW) {
 		own->slot = socket->slot;
@@ -162,6 +161,8 @@ int egress(struct __sk_buff *skb)
 		own->ip_version = socket->ip_version;
 		own->connection = socket->connection;
 	}
+	if (is_message(skb, socket, &packet, true))
+		bpf_tail_call(skb, &copy_questions, 0);
 	return 1;
 }
 
@@ -189,7 +190,8 @@ static __always_inline bool count_came(struct socket_state *socket, struct packe
 	if (bytes == epoch && packets == epoch)
 		return true;
 	/* It was handed over meanwhile, without this packet: the new owner's slot has it then. */
-	again = change_slot(socket, packet->ifindex, packet->version);
+	again = slot_counters_of(
+		(__u32)change_slot(socket, packet->ifindex, packet->version));
 	if (!again || again == counters)
 		return true;
 	if (bytes != epoch)
@@ -222,8 +224,22 @@ int ingress(struct __sk_buff *skb)
 	if (!count_came(socket, &packet))
 		return 1;
 	count_connection(skb, socket, &packet, false);
-	hear_names(skb, socket, &packet, false);
+	if (is_message(skb, socket, &packet, false))
+		bpf_tail_call(skb, &copy_answers, 0);
 	return 1;
+}
+
+/* Only with names, called by the two above. */
+SEC("cgroup_skb/egress")
+int copy_question(struct __sk_buff *skb)
+{
+	return copy_message(skb, true);
+}
+
+SEC("cgroup_skb/ingress")
+int copy_answer(struct __sk_buff *skb)
+{
+	return copy_message(skb, false);
 }
 
 /* Every socket of user space is born here; the kernel's own do not pass. */
@@ -635,7 +651,7 @@ int prime(struct bpf_iter__task_file *ctx)
 	tcp = stream_of(sk);
 	if (tcp)
 		socket->tcp_read = read_of_stream(tcp); /* what was read before is not ours */
-	remember(task, start, task->tgid, false);
+	remember(start, task->tgid, false);
 	hand_over(socket, start, task->tgid, EVERYTHING);
 	return 0;
 }

@@ -68,12 +68,15 @@ static __always_inline void take_sent(struct socket_state *socket, __s64 sent, _
  * among what is carried over, or finds the epoch changed and counts anew (count_came). `sent` is
  * what the new owner has sent in this call, EVERYTHING where the old one has never sent.
  */
-static __noinline int hand_over(struct socket_state *socket, __u64 start, __u32 tgid, __s64 sent)
+ONCE int hand_over(struct socket_state *socket, __u64 start, __u32 tgid, __s64 sent)
 {
-	__u64 old = socket->slot, rx_bytes, rx_packets, tx_bytes, tx_packets;
+	__u64 old, rx_bytes, rx_packets, tx_bytes, tx_packets;
 	struct counters *from, *to;
 	__u64 slot = 0;
 
+	if (!socket)
+		return 0;
+	old = socket->slot;
 	take_sent(socket, sent, &tx_bytes, &tx_packets);
 	socket->early_tx_payload = 0;
 	socket->early_rx_payload = 0;
@@ -155,7 +158,7 @@ static __always_inline void claim(struct socket_state *socket, struct task_struc
 		if (kind == CLAIM_HOLD && socket->owner_tgid &&
 		    !(socket->flags & SOCKET_PROVISIONAL))
 			return; /* somebody moves bytes on it already */
-		remember(task, start, tgid, true);
+		remember(start, tgid, true);
 		if (kind != CLAIM_HOLD && socket->protocol != IPPROTO_TCP &&
 		    socket->owner_tgid && lives(socket->owner_start, socket->owner_tgid)) {
 			socket->flags = (socket->flags | SOCKET_SHARED) & ~SOCKET_PROVISIONAL;

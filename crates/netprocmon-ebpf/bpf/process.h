@@ -76,8 +76,8 @@ static __always_inline void read_identity(struct process *process, struct task_s
 	process->netns = task->nsproxy ? task->nsproxy->net_ns->ns.inum : 0;
 }
 
-/* Makes sure that the process is in the table. `current` says whether its memory can be read. */
-static __noinline int remember(struct task_struct *task, __u64 start, __u32 tgid, bool current)
+/* Makes sure that the process is in the table. `current` says whether it is the calling one. */
+ONCE int remember(__u64 start, __u32 tgid, bool current)
 {
 	struct process_key key = { .start = start, .tgid = tgid };
 	struct process *process = bpf_map_lookup_elem(&processes, &key);
@@ -93,7 +93,7 @@ static __noinline int remember(struct task_struct *task, __u64 start, __u32 tgid
 		return 0;
 	process->tree = tree_of(tgid);
 	if (current)
-		read_command(process, task);
+		read_command(process, bpf_get_current_task_btf());
 	tell((struct event){ .kind = EVENT_PROCESS, .tgid = tgid, .start = start },
 	     BPF_RB_NO_WAKEUP);
 	return 0;

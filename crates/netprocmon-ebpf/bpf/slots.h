@@ -91,8 +91,10 @@ static __always_inline void tell_interface(struct socket_state *socket, __u32 if
  * The slot of a socket's present owner on an interface. A full table takes the name from the
  * bytes, never the bytes: they go to the interface's `capacity` row, at worst to slot 0.
  */
-static __noinline __u64 slot_of_socket(struct socket_state *socket, __u32 ifindex, __u32 version)
+ONCE __u64 slot_of_socket(struct socket_state *socket, __u32 ifindex, __u32 version)
 {
+	if (!socket)
+		return 0;
 	struct slot_key key = {
 		.start = socket->owner_start,
 		.tgid = socket->owner_tgid,
@@ -148,26 +150,30 @@ static __always_inline __u64 take(__u64 *pending)
  * The socket goes over to another interface or IP version. Payload that a call had moved before
  * there was any packet (a corked datagram) stands under no interface, and goes along.
  */
-static __noinline struct counters *change_slot(struct socket_state *socket, __u32 ifindex,
-					       __u32 version)
+ONCE __u64 change_slot(struct socket_state *socket, __u32 ifindex, __u32 version)
 {
-	__u64 old = socket->slot, slot = slot_of_socket(socket, ifindex, version);
-	bool early = old && !socket->ifindex;
 	struct counters *from, *to;
+	__u64 old, slot;
+	bool early;
 
+	if (!socket)
+		return 0;
+	old = socket->slot;
+	early = old && !socket->ifindex;
+	slot = slot_of_socket(socket, ifindex, version);
 	use_slot(socket, slot, ifindex, version);
-	to = slot_counters_of((__u32)slot);
-	if (!early || !to)
-		return to;
+	if (!early)
+		return slot;
 	from = slot_counters_of((__u32)old);
-	if (from && from != to && from->generation == (__u32)(old >> 32)) {
+	to = slot_counters_of((__u32)slot);
+	if (from && to && from != to && from->generation == (__u32)(old >> 32)) {
 		__u64 sent = take(&socket->early_tx_payload);
 		__u64 received = take(&socket->early_rx_payload);
 
 		carry(from, to, tx_payload, sent);
 		carry(from, to, rx_payload, received);
 	}
-	return to;
+	return slot;
 }
 
 /* The counters for a packet of this socket. */
@@ -182,7 +188,7 @@ static __always_inline struct counters *counters_for(struct socket_state *socket
 		if (counters && counters->generation == (__u32)(slot >> 32))
 			return counters;
 	}
-	return change_slot(socket, ifindex, version);
+	return slot_counters_of((__u32)change_slot(socket, ifindex, version));
 }
 
 #endif

@@ -18,6 +18,19 @@ pub(crate) enum Place {
     Tracepoint,
     /// The iterator over this kind of object; run once, not attached.
     Iterator(&'static str),
+    /// Called in the tail of another `cgroup_skb` program, through this table.
+    TailCall(&'static str),
+}
+
+/// What a program is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Bytes and their owners: always.
+    Count,
+    /// Connections, when they were asked for.
+    Connections,
+    /// Names of remotes, when they were asked for.
+    Names,
 }
 
 /// What follows when it is refused.
@@ -35,8 +48,7 @@ pub(crate) struct Hook {
     pub(crate) program: &'static str,
     pub(crate) place: Place,
     pub(crate) without: Without,
-    /// Wanted only when connections were asked for.
-    pub(crate) for_connections: bool,
+    pub(crate) purpose: Purpose,
     /// What is then not known, and must not be shown as 0.
     pub(crate) unknown: Option<Unknown>,
 }
@@ -54,7 +66,7 @@ const fn hook(program: &'static str, place: Place, without: Without) -> Hook {
         program,
         place,
         without,
-        for_connections: false,
+        purpose: Purpose::Count,
         unknown: None,
     }
 }
@@ -147,7 +159,7 @@ pub(crate) const HOOKS: &[Hook] = &[
         ),
     ),
     Hook {
-        for_connections: true,
+        purpose: Purpose::Connections,
         ..hook(
             "inet_sock_set_state",
             Place::Tracepoint,
@@ -155,11 +167,27 @@ pub(crate) const HOOKS: &[Hook] = &[
         )
     },
     Hook {
-        for_connections: true,
+        purpose: Purpose::Connections,
         ..hook(
             "sock_release",
             Place::CgroupSock,
             Without::Lose("the end of datagram sockets"),
+        )
+    },
+    Hook {
+        purpose: Purpose::Names,
+        ..hook(
+            "copy_question",
+            Place::TailCall("copy_questions"),
+            Without::Lose("names of remotes"),
+        )
+    },
+    Hook {
+        purpose: Purpose::Names,
+        ..hook(
+            "copy_answer",
+            Place::TailCall("copy_answers"),
+            Without::Lose("names of remotes"),
         )
     },
     hook("ingress", Place::SkbIngress, Without::Fail),

@@ -15,7 +15,7 @@ use netprocmon_model::Degradation;
 
 use crate::capacity::Sizes;
 use crate::error::{EbpfError, EbpfErrorKind};
-use crate::hooks::{HOOKS, Hook, Unknown, Without};
+use crate::hooks::{HOOKS, Hook, Purpose, Unknown, Without};
 use crate::source::Options;
 
 mod program;
@@ -46,7 +46,11 @@ pub(crate) fn attach(sizes: Sizes, options: &Options) -> Result<Attached, EbpfEr
             .with_remedy("run a kernel built with CONFIG_DEBUG_INFO_BTF=y; those of the current distributions are")
     })?;
     let (mut cgroup_root, hidden_root) = open_cgroup_root()?;
-    let wanted = |hook: &&Hook| options.connections || !hook.for_connections;
+    let wanted = |hook: &&Hook| match hook.purpose {
+        Purpose::Count => true,
+        Purpose::Connections => options.connections,
+        Purpose::Names => options.names,
+    };
     let hooks: Vec<_> = HOOKS.iter().filter(wanted).collect();
     let mut variant = Variant::full();
     loop {

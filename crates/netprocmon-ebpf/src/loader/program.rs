@@ -8,6 +8,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::{Mutex, PoisonError};
 use std::{panic, thread};
 
+use aya::maps::ProgramArray;
 use aya::programs::{
     BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, CgroupSockAddr,
     Iter, Program, ProgramError,
@@ -61,7 +62,9 @@ pub(super) fn load_all(ebpf: &mut Ebpf, btf: &Btf, hooks: &[&'static Hook]) -> V
 
 fn load(program: &mut Program, hook: &Hook, btf: &Btf) -> Result<(), ProgramError> {
     match hook.place {
-        Place::SkbEgress | Place::SkbIngress => as_kind::<CgroupSkb>(program)?.load(),
+        Place::SkbEgress | Place::SkbIngress | Place::TailCall(_) => {
+            as_kind::<CgroupSkb>(program)?.load()
+        }
         Place::CgroupSock => as_kind::<CgroupSock>(program)?.load(),
         Place::CgroupSockAddr => as_kind::<CgroupSockAddr>(program)?.load(),
         Place::Tracepoint => as_kind::<BtfTracePoint>(program)?.load(hook.program, btf),
@@ -91,6 +94,12 @@ pub(super) fn attach(
             .map(drop),
         Place::Tracepoint => as_kind::<BtfTracePoint>(program)?.attach().map(drop),
         Place::Iterator(_) => Ok(()),
+        Place::TailCall(table) => {
+            let program = as_kind::<CgroupSkb>(program)?.fd()?.try_clone()?;
+            let table = ebpf.map_mut(table).ok_or(WRONG_KIND)?;
+            ProgramArray::try_from(table)?.set(0, &program, 0)?;
+            Ok(())
+        }
     }
 }
 

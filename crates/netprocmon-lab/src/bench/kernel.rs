@@ -72,6 +72,25 @@ const STREAM: [Program; 5] = [
     ),
 ];
 
+/// What the monitor is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Processes,
+    Connections,
+    /// The names of remotes too.
+    Names,
+}
+
+impl Asked {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Processes => "",
+            Self::Connections => ", connections",
+            Self::Names => ", connections and names",
+        }
+    }
+}
+
 /// What was seen of one program.
 #[derive(Clone, Debug, Default)]
 struct Seen {
@@ -91,31 +110,25 @@ pub(super) fn measure(options: &Options) -> Result<Section> {
          acknowledgements too, and the figure is over both. A datagram that stays on this machine \
          runs all four programs, one that leaves it two.",
     );
-    for connections in [false, true] {
+    for asked in [Asked::Processes, Asked::Connections, Asked::Names] {
         for (kind, programs, name) in [
             (Kind::Datagrams, &DATAGRAMS[..], "UDP 64 B"),
             (Kind::Stream, &STREAM[..], "TCP buffers"),
         ] {
-            let seen = run(options, kind, programs, connections)?;
+            let seen = run(options, kind, programs, asked)?;
             for (program, seen) in programs.iter().zip(&seen) {
-                let with = if connections { ", `--connections`" } else { "" };
-                section.row(Row::new(
-                    format!("{name}: {}{with}", program.name),
-                    &seen.above,
-                    "ns",
-                    1,
-                    if connections {
-                        Target::None
-                    } else {
-                        program.target
-                    },
-                ));
+                let target = match asked {
+                    Asked::Processes => program.target,
+                    Asked::Connections | Asked::Names => Target::None,
+                };
+                let what = format!("{name}: {}{}", program.name, asked.name());
+                section.row(Row::new(what, &seen.above, "ns", 1, target));
             }
             let floors = programs.iter().zip(&seen).map(|(program, seen)| {
                 let floor = seen.floor.median();
                 format!("{} {floor:.0} ns over {} runs", program.name, seen.runs)
             });
-            if !connections {
+            if asked == Asked::Processes {
                 let floors: Vec<_> = floors.collect();
                 section.append(&format!("Floor, {name}: {}.\n", floors.join(", ")));
             }
@@ -124,12 +137,7 @@ pub(super) fn measure(options: &Options) -> Result<Section> {
     Ok(section)
 }
 
-fn run(
-    options: &Options,
-    kind: Kind,
-    programs: &[Program],
-    connections: bool,
-) -> Result<Vec<Seen>> {
+fn run(options: &Options, kind: Kind, programs: &[Program], asked: Asked) -> Result<Vec<Seen>> {
     let link = bare_link(Offload::On)?;
     let mut seen = vec![Seen::default(); programs.len()];
     for empty_first in [true, false] {
@@ -138,7 +146,7 @@ fn run(
             &link,
             kind,
             programs,
-            connections,
+            asked,
             empty_first,
             windows,
             &mut seen,
@@ -151,7 +159,7 @@ fn half(
     link: &Link,
     kind: Kind,
     programs: &[Program],
-    connections: bool,
+    asked: Asked,
     empty_first: bool,
     windows: usize,
     seen: &mut [Seen],
@@ -163,7 +171,10 @@ fn half(
         places.map(|place| Empty::attach(place, &root)).collect()
     };
     let early = if empty_first { attach()? } else { Vec::new() };
-    let _monitor = Monitor::builder().connections(connections).start()?;
+    let _monitor = Monitor::builder()
+        .connections(asked != Asked::Processes)
+        .remote_names(asked == Asked::Names)
+        .start()?;
     let late = if empty_first { Vec::new() } else { attach()? };
     let empty = if empty_first { early } else { late };
     let own = bpf::own_programs()?;
