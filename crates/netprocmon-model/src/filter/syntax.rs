@@ -122,7 +122,7 @@ impl fmt::Display for Term {
         if let Some(field) = self.field {
             write!(f, "{}{}", field.name(), self.operator.sign())?;
         }
-        if is_plain(&self.text, self.field.is_some()) {
+        if is_plain(&self.text, self.field.map(|_| self.operator)) {
             return f.write_str(&self.text);
         }
         f.write_str("\"")?;
@@ -134,13 +134,15 @@ impl fmt::Display for Term {
     }
 }
 
-/// Whether a value needs no quotes.
-fn is_plain(text: &str, is_value: bool) -> bool {
+/// Whether a text needs no quotes, behind an operator or as a bare word.
+fn is_plain(text: &str, behind: Option<Operator>) -> bool {
     let of_words = |c: char| c.is_alphanumeric() || "-_./*@+%".contains(c);
     let of_values = |c: char| c.is_alphanumeric() || "-_./*@+%:,[]^$|?\\".contains(c);
     !text.is_empty()
-        && if is_value {
-            text.chars().all(of_values)
+        && if let Some(operator) = behind {
+            // Two colons would begin an address that stands for itself.
+            let is_address = operator == Operator::Contains && text.starts_with(':');
+            text.chars().all(of_values) && !is_address
         } else {
             text.chars().all(of_words) && !is_keyword(text)
         }
