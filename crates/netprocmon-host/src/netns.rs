@@ -152,7 +152,9 @@ pub fn leads_to(netns: &Netns) -> bool {
 
 fn inode(path: &Path) -> io::Result<NetnsId> {
     let inode = path.metadata()?.ino();
-    u32::try_from(inode).map(NetnsId::new).map_err(io::Error::other)
+    u32::try_from(inode)
+        .map(NetnsId::new)
+        .map_err(io::Error::other)
 }
 
 /// The cookie of the calling thread's namespace, as `bpf_get_netns_cookie` gives it: unlike the

@@ -4,8 +4,9 @@
 //! It knows one question and one answer. The lab's honest resolver is another's program; this one is
 //! for answers that no honest resolver gives, and for a process that asks by itself.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
@@ -46,6 +47,10 @@ pub struct NameServer {
     forged: usize,
 }
 
+/// A datagram may get lost where all the machine's packets wait (`net.core.netdev_max_backlog`), so
+/// who has no answer by then asks again; and the last time is a failure, not a wait for ever.
+const PATIENCE: Duration = Duration::from_secs(5);
+const TRIES: usize = 4;
 const PORT: u16 = 53;
 const HEADER: usize = 12;
 const TYPE_A: u16 = 1;
@@ -90,9 +95,17 @@ impl Asker {
     fn ask(&self, question: &[u8], account: &mut Account) -> Result<(Vec<u8>, Asked)> {
         if !self.tcp {
             let socket = UdpSocket::bind((any(self.server.ip()), 0)).context("bind")?;
+            socket.set_read_timeout(Some(PATIENCE))?;
             let mut answer = vec![0; 65_535];
-            account.sent += socket.send_to(question, self.server).context("ask")? as u64;
-            let (length, _) = socket.recv_from(&mut answer).context("hear the answer")?;
+            let mut heard = Err(io::ErrorKind::TimedOut.into());
+            for _ in 0..TRIES {
+                account.sent += socket.send_to(question, self.server).context("ask")? as u64;
+                heard = socket.recv(&mut answer);
+                if heard.is_ok() {
+                    break;
+                }
+            }
+            let length = heard.context("hear the answer")?;
             account.recv += length as u64;
             answer.truncate(length);
             return Ok((answer, Asked::Datagram(socket)));

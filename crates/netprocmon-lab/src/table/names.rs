@@ -41,7 +41,7 @@ fn count(stage: &mut Stage) -> Result<()> {
 fn dig(stage: &Stage, name: &str, version: IpVersion, tcp: bool) -> Result<Vec<IpAddr>> {
     let at = format!("@{}", End::Right.address(version));
     let kind = if version == V4 { "A" } else { "AAAA" };
-    let mut words = vec!["+short", "+tries=1", &at, name, kind];
+    let mut words = vec!["+short", &at, name, kind];
     words.extend(tcp.then_some("+tcp"));
     let said = stage.namespace(End::Left).run("dig", &words)?;
     // Aliases are printed too.

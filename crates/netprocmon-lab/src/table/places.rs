@@ -5,15 +5,13 @@
 //! them where the runtimes keep them, and the lab writes nothing there.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use netprocmon::IpVersion::V4;
 use netprocmon::{Pid, Snapshot};
 
 use super::{args, at};
-use crate::generate::Account;
 use crate::net::End;
 use crate::report::Check;
 use crate::scenario::Scenario;
@@ -153,8 +151,9 @@ fn places(stage: &mut Stage) -> Result<()> {
     Ok(())
 }
 
-/// Each process lives for a few milliseconds, and its cgroup is removed right behind it. A monitor
-/// that is waited for looks at a new cgroup as soon as a process in it opens a socket.
+/// Each process lives for a few milliseconds, and its cgroup is removed behind it. When the monitor
+/// looks, as one does that is waited for and is told of a new cgroup, the process is gone; when a
+/// snapshot is made, the cgroup is.
 fn brief(stage: &mut Stage) -> Result<()> {
     const ALL: usize = 12;
     stage.cgroups()?;
@@ -164,8 +163,7 @@ fn brief(stage: &mut Stage) -> Result<()> {
     let server = args(["udp-server", "--listen", &listen, "--count", &count]);
     let mut server = stage.start(End::Right, "udp-server", &server)?;
     let to = at(End::Right, V4, server.port()?);
-    let mut started = Vec::new();
-    let mut names = Vec::new();
+    let mut gone = Vec::new();
     for n in 0..ALL {
         let id = format!("{n:064x}");
         let (path, runtime) = match n % 2 {
@@ -177,39 +175,24 @@ fn brief(stage: &mut Stage) -> Result<()> {
         let parent = args(["swarm", "--wait", "--protocol", "udp", "--count", "1"]);
         let parent = [parent, args(["--to", &to])].concat();
         let left = stage.namespace(End::Left);
-        let parent = stage.start_in(Some(&cgroup), left, &format!("parent-{n}"), &parent)?;
-        started.push((parent, cgroup));
-        names.push((path, runtime, id));
-    }
-    // They are heard by another thread while this one waits as a caller of the library does.
-    let listener = thread::spawn(move || -> Result<Vec<Account>> {
-        let mut heard = Vec::new();
-        for (mut parent, cgroup) in started {
-            parent.go()?;
-            heard.push(parent.accounts(2)?.remove(0));
-            parent.release()?;
-            cgroup.remove()?;
-        }
-        Ok(heard)
-    });
-    while !listener.is_finished() {
+        let mut parent = stage.start_in(Some(&cgroup), left, &format!("parent-{n}"), &parent)?;
+        parent.go()?;
+        let account = parent.accounts(2)?.remove(0);
+        parent.release()?;
         stage.wait_for_sample(Duration::from_millis(20))?;
-    }
-    let heard = listener
-        .join()
-        .map_err(|_| anyhow!("a listener panicked"))??;
-    for account in &heard {
-        stage.take(account.clone());
+        cgroup.remove()?;
+        let container = if runtime.is_empty() { "" } else { &*id };
+        gone.push((account.pid, path, runtime, container.to_owned()));
+        stage.take(account);
     }
     stage.finish(server, 1)?;
     let slice = stage.cgroups()?.slice().to_owned();
     let Some(snapshot) = stage.snapshot()? else {
         return Ok(());
     };
-    for (account, (path, runtime, id)) in heard.iter().zip(&names) {
-        let container = if runtime.is_empty() { "" } else { id };
+    for (pid, path, runtime, container) in &gone {
         let expected = scope(path, runtime, container);
-        stage.check(check(&snapshot, &slice, account.pid, path, expected));
+        stage.check(check(&snapshot, &slice, *pid, path, expected));
     }
     Ok(())
 }
