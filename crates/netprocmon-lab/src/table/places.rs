@@ -19,7 +19,7 @@ use crate::stage::Stage;
 
 pub(super) const ROWS: &[Scenario] = &[
     Scenario::new("units, containers and pods", places),
-    Scenario::new("cgroups that are gone before anybody looks", brief),
+    Scenario::new("cgroups that are gone before the snapshot", brief),
 ];
 
 /// As docker, podman, containerd and cri-o make them.
