@@ -153,6 +153,9 @@ impl EbpfSource {
     /// Hands over everything that was seen since the last call.
     pub fn collect(&mut self, mut sink: impl FnMut(Observation)) {
         self.drain_events(&mut sink);
+        for facts in self.census.look_at_programs() {
+            sink(Observation::Process(facts));
+        }
         self.read_books(&mut sink);
         self.read_conversations(&mut sink);
         self.let_go(&mut sink);

@@ -16,7 +16,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use netprocmon_model::{NetnsId, Pid, Process, ProcessId};
+use netprocmon_model::{NetnsId, Pid, Process, ProcessId, ProgramFile};
 use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
 
 use crate::{BootClock, place, script, user};
@@ -87,6 +87,13 @@ pub fn read_with(pid: Pid, clock: &BootClock) -> Option<Process> {
             .map(NetnsId::new),
         ..Process::new(id, &String::from_utf8_lossy(&name))
     })
+}
+
+/// What has become of a process's program file; `None` while it stands where it stood, and where it
+/// cannot be told. One system call for a file that stands.
+#[must_use]
+pub fn program_file(pid: Pid) -> Option<ProgramFile> {
+    program::read(&open(pid)?).1
 }
 
 /// Every process there is now, in the order of `/proc` (by pid). Those that end meanwhile may or

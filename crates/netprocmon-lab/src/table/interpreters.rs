@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use netprocmon::IpVersion::V4;
-use netprocmon::{Pid, ProgramFile};
+use netprocmon::{Pid, ProgramFile, Snapshot};
 
 use super::{args, at};
 use crate::generate::{Account, Wire};
@@ -134,7 +134,8 @@ fn check(stage: &mut Stage, when: &str, pid: u32, name: &str, title: &str) -> Re
     Ok(())
 }
 
-/// Before they move anything, the file of one is deleted, that of another is upgraded.
+/// Before they move anything, the file of one is deleted, that of another is upgraded; that of the
+/// third when everything of it was shown already.
 fn files(stage: &mut Stage) -> Result<()> {
     stage.count()?;
     let listen = End::Right.address(V4).to_string();
@@ -173,13 +174,32 @@ fn files(stage: &mut Stage) -> Result<()> {
     let Some(snapshot) = stage.snapshot()? else {
         return Ok(());
     };
-    for (pid, name, copy, fate) in started {
+    let fate_of = |snapshot: &Snapshot, pid| {
         let process = snapshot.process(Pid(pid)).map(|usage| &usage.process);
-        let ours = process.and_then(|process| process.exe_file);
+        process.and_then(|process| process.exe_file)
+    };
+    for (pid, name, copy, fate) in &started {
+        let process = snapshot.process(Pid(*pid)).map(|usage| &usage.process);
+        let ours = fate_of(&snapshot, *pid);
         let exe = process.and_then(|process| process.exe.as_deref());
         stage.check(Check::same(format!("{name}: the file"), fate, ours));
         let what = format!("{name}: the path");
-        stage.check(Check::same(what, Some(&*copy), exe.map(Path::new)));
+        stage.check(Check::same(what, Some(&**copy), exe.map(Path::new)));
     }
+    let (pid, _, copy, _) = started.first().context("one was started")?;
+    fs::rename(stage.copy_of_program("newest")?, copy)?;
+    let mut ours = None;
+    // A few of all processes are looked at each time.
+    for _ in 0..LOOKS {
+        let snapshot = stage.snapshot()?.context("there was a monitor before")?;
+        ours = fate_of(&snapshot, *pid);
+        if ours.is_some() {
+            break;
+        }
+    }
+    let what = "kept: the file, upgraded after all was shown";
+    stage.check(Check::same(what, Some(ProgramFile::Replaced), ours));
     Ok(())
 }
+
+const LOOKS: usize = 50;

@@ -244,8 +244,8 @@ fn turns(stage: &mut Stage) -> Result<()> {
     stage.finish(server, 1)
 }
 
-/// Its first connection keeps its name when the process asks for another. The monitor looks in
-/// between: within a second of each other, answers and connections are not told apart by time.
+/// Its first connection keeps its name when the process asks for another, and the monitor has not
+/// looked in between.
 fn both(stage: &mut Stage) -> Result<()> {
     stage.serve_names(&args(TWO_NAMES))?;
     count(stage)?;
@@ -254,11 +254,10 @@ fn both(stage: &mut Stage) -> Result<()> {
     let names = ["first.example", "second.example"];
     let mut asker = asker(stage, "asker", &names, port)?;
     let pid = asker.pid();
-    for number in 0..names.len() {
+    for _ in names {
         step(&mut asker)?;
         step(&mut asker)?;
         server.ready()?; // it has accepted
-        check(stage, "asker", pid, to, &names.map(Some)[..=number])?;
     }
     stage.finish(asker, 1)?;
     stage.finish(server, 1)?;
