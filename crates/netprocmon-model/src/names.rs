@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::{NetnsId, ProcessId};
 
@@ -17,8 +17,6 @@ use crate::{NetnsId, ProcessId};
 const ADDRESSES: usize = 16_384;
 /// Answers that are kept of an address.
 const ANSWERS: usize = 8;
-/// A source may time an answer a moment after the connection that was made with it.
-const SLACK: SignedDuration = SignedDuration::from_millis(5);
 
 /// A namespace and a canonical address in it.
 type Key = (NetnsId, IpAddr);
@@ -108,20 +106,19 @@ impl Names {
         let known = self
             .known
             .get(&(wanted.netns, wanted.remote.to_canonical()))?;
-        // Times that cannot be added to are beyond all answers.
-        let limit = wanted
-            .opened
-            .and_then(|opened| opened.checked_add(SLACK).ok());
         let in_time = known
             .answers
             .iter()
-            .filter(|kept| limit.is_none_or(|limit| kept.first <= limit));
+            .filter(|kept| wanted.opened.is_none_or(|opened| kept.first <= opened));
         let is_own = |kept: &Kept| {
             let asker = kept.latest.asker;
             asker.is_some() && asker == wanted.process
         };
         // One that was repeated since counts as given just before the connection was opened.
-        let at = |kept: &Kept| limit.map_or(kept.latest.at, |limit| kept.latest.at.min(limit));
+        let at = |kept: &Kept| {
+            let latest = kept.latest.at;
+            wanted.opened.map_or(latest, |opened| latest.min(opened))
+        };
         in_time
             .max_by_key(|kept| (is_own(kept), at(kept)))
             .map(|kept| &kept.latest.name)
@@ -189,6 +186,7 @@ mod tests {
         learn(&mut names, "192.0.2.1", "b.example", 6, 20);
         learn(&mut names, "192.0.2.1", "c.example", 5, 30);
         for (case, pid, opened, expected) in [
+            ("own, at once", 5, 10, Some("a.example")),
             ("own, before the other", 5, 12, Some("a.example")),
             ("own, though another is later", 5, 25, Some("a.example")),
             ("own, the latest of two", 5, 31, Some("c.example")),
@@ -200,14 +198,6 @@ mod tests {
         ] {
             assert_eq!(name(&names, "192.0.2.1", pid, opened), expected, "{case}");
         }
-        let a_moment_before = Wanted {
-            netns: HERE,
-            remote: "192.0.2.1".parse().unwrap(),
-            process: Some(process(5)),
-            opened: Some(second(10) - SignedDuration::from_millis(3)),
-        };
-        let found = names.name(a_moment_before).map(AsRef::as_ref);
-        assert_eq!(found, Some("a.example"));
     }
 
     #[test]
