@@ -2,7 +2,7 @@
 /*
  * Names: the questions that this host puts to the domain name system and the answers that it gets,
  * copied to user space, which learns from them what remotes are called (RFC 1035; UDP and TCP, port
- * 53). Compiled away unless names were asked for.
+ * 53). Only with names: then the programs that end in `named` see the packets.
  *
  * Only sockets that have sent to port 53 are listened to, and user space takes only answers to
  * questions that it has seen: what anybody sends here from port 53 names nothing.
@@ -94,8 +94,6 @@ ONCE int copy_piece(struct __sk_buff *skb, struct socket_state *socket, struct p
 static __always_inline bool is_message(struct __sk_buff *skb, struct socket_state *socket,
 				       struct packet *packet, bool tx)
 {
-	if (!learn_names)
-		return false;
 	if (!(socket->flags & SOCKET_ASKS)) {
 		if (!tx || socket->protocol != IPPROTO_UDP || !goes_to_port_53(skb, packet))
 			return false;

@@ -104,8 +104,7 @@ static __always_inline bool is_pending(struct socket_state *socket, struct packe
 	return packet->len > packet->header || socket->flags & SOCKET_PROVISIONAL;
 }
 
-SEC("cgroup_skb/egress")
-int egress(struct __sk_buff *skb)
+static __always_inline int leave(struct __sk_buff *skb, bool names)
 {
 	struct socket_state *socket, *own;
 	struct bpf_sock *sk = skb->sk;
@@ -161,9 +160,22 @@ int egress(struct __sk_buff *skb)
 		own->ip_version = socket->ip_version;
 		own->connection = socket->connection;
 	}
-	if (is_message(skb, socket, &packet, true))
+	if (names && is_message(skb, socket, &packet, true))
 		bpf_tail_call(skb, &copy_questions, 0);
 	return 1;
+}
+
+/* One of the two. A tail call costs its program some instructions even where it is never made. */
+SEC("cgroup_skb/egress")
+int egress(struct __sk_buff *skb)
+{
+	return leave(skb, false);
+}
+
+SEC("cgroup_skb/egress")
+int egress_named(struct __sk_buff *skb)
+{
+	return leave(skb, true);
 }
 
 /*
@@ -201,8 +213,7 @@ static __always_inline bool count_came(struct socket_state *socket, struct packe
 	return true;
 }
 
-SEC("cgroup_skb/ingress")
-int ingress(struct __sk_buff *skb)
+static __always_inline int arrive(struct __sk_buff *skb, bool names)
 {
 	struct bpf_sock *sk = skb->sk;
 	struct socket_state *socket;
@@ -224,9 +235,21 @@ int ingress(struct __sk_buff *skb)
 	if (!count_came(socket, &packet))
 		return 1;
 	count_connection(skb, socket, &packet, false);
-	if (is_message(skb, socket, &packet, false))
+	if (names && is_message(skb, socket, &packet, false))
 		bpf_tail_call(skb, &copy_answers, 0);
 	return 1;
+}
+
+SEC("cgroup_skb/ingress")
+int ingress(struct __sk_buff *skb)
+{
+	return arrive(skb, false);
+}
+
+SEC("cgroup_skb/ingress")
+int ingress_named(struct __sk_buff *skb)
+{
+	return arrive(skb, true);
 }
 
 /* Only with names, called by the two above. */

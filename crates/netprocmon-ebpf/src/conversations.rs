@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use aya::Ebpf;
 use aya::maps::{HashMap, MapData, Queue};
+use jiff::Timestamp;
 use netprocmon_host::BootClock;
 use netprocmon_model::{
     ConnectionId, ConnectionReading, ConnectionState, Counters, Direction, InterfaceId, IpVersion,
@@ -37,6 +38,8 @@ struct Conversation {
     row: u32,
     id: ConnectionId,
     last: Option<Reading>,
+    /// As a date, which takes a division of 128 bits to make.
+    opened: Timestamp,
     quiet_since: Instant,
     leaving: bool,
 }
@@ -76,6 +79,7 @@ impl Conversations {
         // What cannot be mapped now is read when it can: nothing is lost in the kernel.
         let _ = self.rows.map_to(next);
         let (rows, open, next_id) = (&self.rows, &mut self.open, &mut self.next_id);
+        let now = Instant::now();
         self.free_rows.take_used(
             next,
             |row| {
@@ -87,7 +91,8 @@ impl Conversations {
                     row,
                     id: ConnectionId(*next_id),
                     last: None,
-                    quiet_since: Instant::now(),
+                    opened: clock.timestamp(rows.get(row).map_or(0, |row| row.opened_ns)),
+                    quiet_since: now,
                     leaving: false,
                 });
                 *next_id += 1;
@@ -112,9 +117,9 @@ impl Conversations {
             if conversation.last != Some(reading) && !conversation.leaving && !empty {
                 row.closed_ns.store(reading.closed_ns, Relaxed);
                 conversation.last = Some(reading);
-                conversation.quiet_since = Instant::now();
+                conversation.quiet_since = now;
                 let owner = owner(reading.owner.0, reading.owner.1);
-                changed(tell(conversation.id, row, &reading, owner, clock));
+                changed(tell(conversation, row, &reading, owner, clock));
             }
         }
     }
@@ -181,7 +186,7 @@ fn peer_key(row: &ConnectionRow, generation: u32) -> PeerKey {
 }
 
 fn tell(
-    id: ConnectionId,
+    conversation: &Conversation,
     row: &ConnectionRow,
     reading: &Reading,
     owner: Owner,
@@ -208,7 +213,7 @@ fn tell(
         packets,
     ] = reading.counters.map(Some);
     ConnectionReading {
-        id,
+        id: conversation.id,
         owner,
         protocol,
         ip_version,
@@ -227,7 +232,7 @@ fn tell(
             },
             index: reading.ifindex,
         },
-        opened: Some(clock.timestamp(row.opened_ns)),
+        opened: Some(conversation.opened),
         closed: (reading.closed_ns != 0).then(|| clock.timestamp(reading.closed_ns)),
         counters: Counters {
             bytes_sent,

@@ -31,6 +31,8 @@ pub(crate) enum Purpose {
     Connections,
     /// Names of remotes, when they were asked for.
     Names,
+    /// Bytes, when names were not asked for.
+    CountAlone,
 }
 
 /// What follows when it is refused.
@@ -69,6 +71,10 @@ const fn hook(program: &'static str, place: Place, without: Without) -> Hook {
         purpose: Purpose::Count,
         unknown: None,
     }
+}
+
+const fn of_purpose(purpose: Purpose, hook: Hook) -> Hook {
+    Hook { purpose, ..hook }
 }
 
 /// A hook that a number hangs on.
@@ -158,40 +164,54 @@ pub(crate) const HOOKS: &[Hook] = &[
             Without::Lose("retransmitted SYN-ACKs"),
         ),
     ),
-    Hook {
-        purpose: Purpose::Connections,
-        ..hook(
+    of_purpose(
+        Purpose::Connections,
+        hook(
             "inet_sock_set_state",
             Place::Tracepoint,
             Without::Lose("states of connections"),
-        )
-    },
-    Hook {
-        purpose: Purpose::Connections,
-        ..hook(
+        ),
+    ),
+    of_purpose(
+        Purpose::Connections,
+        hook(
             "sock_release",
             Place::CgroupSock,
             Without::Lose("the end of datagram sockets"),
-        )
-    },
-    Hook {
-        purpose: Purpose::Names,
-        ..hook(
+        ),
+    ),
+    of_purpose(
+        Purpose::Names,
+        hook(
             "copy_question",
             Place::TailCall("copy_questions"),
             Without::Lose("names of remotes"),
-        )
-    },
-    Hook {
-        purpose: Purpose::Names,
-        ..hook(
+        ),
+    ),
+    of_purpose(
+        Purpose::Names,
+        hook(
             "copy_answer",
             Place::TailCall("copy_answers"),
             Without::Lose("names of remotes"),
-        )
-    },
-    hook("ingress", Place::SkbIngress, Without::Fail),
-    hook("egress", Place::SkbEgress, Without::Fail),
+        ),
+    ),
+    of_purpose(
+        Purpose::CountAlone,
+        hook("ingress", Place::SkbIngress, Without::Fail),
+    ),
+    of_purpose(
+        Purpose::CountAlone,
+        hook("egress", Place::SkbEgress, Without::Fail),
+    ),
+    of_purpose(
+        Purpose::Names,
+        hook("ingress_named", Place::SkbIngress, Without::Fail),
+    ),
+    of_purpose(
+        Purpose::Names,
+        hook("egress_named", Place::SkbEgress, Without::Fail),
+    ),
     hook(
         "prime",
         Place::Iterator("task_file"),

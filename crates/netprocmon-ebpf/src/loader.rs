@@ -50,6 +50,7 @@ pub(crate) fn attach(sizes: Sizes, options: &Options) -> Result<Attached, EbpfEr
         Purpose::Count => true,
         Purpose::Connections => options.connections,
         Purpose::Names => options.names,
+        Purpose::CountAlone => !options.names,
     };
     let hooks: Vec<_> = HOOKS.iter().filter(wanted).collect();
     let mut variant = Variant::full();

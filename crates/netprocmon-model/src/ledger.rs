@@ -26,7 +26,7 @@ mod pairs;
 mod remotes;
 
 use account::Account;
-use conversation::Conversation;
+use conversation::{Conversation, Conversations};
 use device::InterfaceCount;
 use pairs::Pairs;
 
@@ -47,7 +47,7 @@ pub struct Ledger {
     with_connections: bool,
     selection: Selection,
     accounts: BTreeMap<ProcessId, Account>,
-    conversations: BTreeMap<ConnectionId, Conversation>,
+    conversations: Conversations,
     /// Those of them that have ended since they were last cleared away.
     ended: BTreeSet<ConnectionId>,
     pairs: Pairs,
@@ -72,7 +72,7 @@ impl Ledger {
             with_connections,
             selection: Selection::default(),
             accounts: BTreeMap::new(),
-            conversations: BTreeMap::new(),
+            conversations: Conversations::default(),
             ended: BTreeSet::new(),
             pairs: Pairs::default(),
             names: Names::new(),

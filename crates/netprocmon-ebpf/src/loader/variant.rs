@@ -32,7 +32,7 @@ impl Variant {
     /// What to try when the kernel has refused `program`; `None` when it is not to be had at all.
     pub(super) fn after_refusal(self, program: &str) -> Option<Self> {
         match program {
-            "ingress" | "egress" => self.with_less_in_packets(),
+            "ingress" | "egress" | "ingress_named" | "egress_named" => self.with_less_in_packets(),
             "sock_send_length" => self.calls_seen.then_some(Self {
                 calls_seen: false,
                 ..self

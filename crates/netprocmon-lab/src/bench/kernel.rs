@@ -180,8 +180,11 @@ fn half(
     let own = bpf::own_programs()?;
     let own = programs.iter().map(|program| {
         // The kernel keeps 15 bytes of a name.
-        let mut names = own.iter();
-        let found = names.find(|(name, _)| !name.is_empty() && program.name.starts_with(name));
+        let is_it = |name: &str| match name.strip_suffix("_named") {
+            Some(name) => name == program.name,
+            None => !name.is_empty() && program.name.starts_with(name),
+        };
+        let found = own.iter().find(|(name, _)| is_it(name));
         found
             .map(|(_, fd)| *fd)
             .with_context(|| format!("the monitor has not loaded {}", program.name))

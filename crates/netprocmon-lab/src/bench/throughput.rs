@@ -13,7 +13,7 @@ use super::watch::Watch;
 use crate::net::Offload;
 
 const WINDOW: Duration = Duration::from_secs(1);
-const PAIRS: usize = 11;
+const PAIRS: usize = 25;
 
 /// With over without, and what each was.
 #[derive(Debug, Default)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::conversation::Conversation;
+use super::conversation::Conversations;
 use super::device::InterfaceCount;
 use crate::{
     ConnectionId, Counters, Delta, InterfaceId, InterfaceUsage, IpVersion, Process, ProcessUsage,
@@ -19,7 +19,7 @@ pub(super) struct View<'a> {
     pub(super) selection: &'a Selection,
     pub(super) interfaces: &'a BTreeMap<InterfaceId, InterfaceCount>,
     /// `None` where connections were not asked for.
-    pub(super) conversations: Option<&'a mut BTreeMap<ConnectionId, Conversation>>,
+    pub(super) conversations: Option<&'a mut Conversations>,
     /// Since the snapshot before.
     pub(super) interval: Duration,
     /// An interface has a new name: every record that may show it is stale.

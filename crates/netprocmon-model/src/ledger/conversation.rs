@@ -4,13 +4,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use super::device::InterfaceCount;
 use super::pairs::Ends;
 use crate::names::Wanted;
 use crate::{
-    Connection, ConnectionReading, ConnectionUsage, Direction, Directory, InterfaceId, NetnsId,
-    Origin, Owner, Peer, ProcessId, Scope,
+    Connection, ConnectionId, ConnectionReading, ConnectionUsage, Direction, Directory,
+    InterfaceId, NetnsId, Origin, Owner, Peer, ProcessId, Scope,
 };
+
+/// All of them. The ids are the source's own numbers: nobody outside chooses what collides.
+pub(super) type Conversations = FxHashMap<ConnectionId, Conversation>;
 
 #[derive(Debug)]
 pub(super) struct Conversation {
@@ -21,7 +26,10 @@ pub(super) struct Conversation {
     /// What was known of names when the remote's was last looked for.
     looked_at: Option<u64>,
     peer: Option<Peer>,
+    /// The account that has it on its list.
+    listed_by: Option<ProcessId>,
     usage: Option<Arc<ConnectionUsage>>,
+    stale: bool,
 }
 
 impl Conversation {
@@ -33,14 +41,16 @@ impl Conversation {
             remote_name: None,
             looked_at: None,
             peer: None,
+            listed_by: None,
             usage: None,
+            stale: true,
             reading,
         }
     }
 
     pub(super) fn read(&mut self, reading: ConnectionReading) {
         self.reading = reading;
-        self.usage = None;
+        self.stale = true;
     }
 
     pub(super) fn owner(&self) -> Option<ProcessId> {
@@ -48,6 +58,14 @@ impl Conversation {
             Owner::Process(id) => Some(id),
             Owner::Unattributed(_) => None,
         }
+    }
+
+    pub(super) fn listed_by(&self) -> Option<ProcessId> {
+        self.listed_by
+    }
+
+    pub(super) fn list_by(&mut self, account: Option<ProcessId>) {
+        self.listed_by = account;
     }
 
     pub(super) fn interface(&self) -> InterfaceId {
@@ -80,6 +98,7 @@ impl Conversation {
         };
         // Who opened it is known of those that were seen to be opened.
         let seen = self.reading.direction.is_some();
+        self.usage = None;
         self.remote_name = find(Wanted {
             netns: self.netns(),
             remote: remote.ip(),
@@ -94,6 +113,7 @@ impl Conversation {
             return false;
         }
         self.peer = peer;
+        // Seldom: made anew.
         self.usage = None;
         true
     }
@@ -104,10 +124,14 @@ impl Conversation {
         interfaces: &BTreeMap<InterfaceId, InterfaceCount>,
         renamed: bool,
     ) -> Arc<ConnectionUsage> {
-        if let Some(usage) = self.usage.as_ref().filter(|_| !renamed) {
-            return Arc::clone(usage);
+        let moved = |usage: &ConnectionUsage| usage.connection.interface != self.reading.interface;
+        let mut kept = self.usage.take().filter(|usage| !renamed && !moved(usage));
+        if let Some(usage) = kept.as_mut().filter(|_| self.stale) {
+            // In place, where no snapshot holds it any more: texts are not shared out again.
+            Arc::make_mut(usage).update(&self.reading);
         }
-        let usage = Arc::new(self.make_usage(interfaces));
+        self.stale = false;
+        let usage = kept.unwrap_or_else(|| Arc::new(self.make_usage(interfaces)));
         self.usage = Some(Arc::clone(&usage));
         usage
     }
@@ -142,6 +166,17 @@ impl Conversation {
     /// Whether the snapshot that is made next shows it as ended.
     pub(super) fn has_ended(&self) -> bool {
         self.reading.closed.is_some()
+    }
+}
+
+impl ConnectionUsage {
+    /// What can be another with each reading.
+    fn update(&mut self, reading: &ConnectionReading) {
+        self.connection.state = reading.state;
+        self.connection.direction = reading.direction;
+        self.connection.opened = reading.opened;
+        self.connection.closed = reading.closed;
+        self.counters = reading.counters;
     }
 }
 

@@ -4,7 +4,7 @@
 //! Everything is settled when a connection is first followed or when something about it changes; a
 //! snapshot asks nobody. Not here: which connections belong together (`pairs`).
 
-use std::collections::btree_map::Entry;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use super::Ledger;
@@ -35,18 +35,25 @@ impl Ledger {
             heard.or_else(|| directory.name(wanted.netns, wanted.remote))
         });
         let (owner, is_over) = (conversation.owner(), conversation.has_ended());
-        let (netns, ends) = (conversation.netns(), conversation.ends());
+        let new_ends = before.is_none().then(|| conversation.ends()).flatten();
+        let netns = conversation.netns();
         let (owned_by, was_over) = before.unwrap_or((None, false));
-        if owned_by != owner
-            && let Some(account) = owned_by.and_then(|id| self.accounts.get_mut(&id))
+        let listed_by = conversation.listed_by();
+        if let Some(before) = listed_by.filter(|_| listed_by != owner)
+            && let Some(account) = self.accounts.get_mut(&before)
         {
             account.drop_connection(id);
         }
-        if let Some(account) = owner.and_then(|id| self.accounts.get_mut(&id)) {
-            account.add_connection(id);
+        match owner.and_then(|id| self.accounts.get_mut(&id)) {
+            Some(account) if listed_by == owner => account.touch(),
+            Some(account) => {
+                account.add_connection(id);
+                conversation.list_by(owner);
+            }
+            None => conversation.list_by(None),
         }
         if before.is_none() {
-            self.pair(id, netns, ends);
+            self.pair(id, netns, new_ends);
         } else if owned_by != owner {
             self.introduce_to_partner(id);
         }
@@ -61,7 +68,8 @@ impl Ledger {
     /// Forgets a connection. Its partner still says who it was.
     pub(super) fn forget(&mut self, id: ConnectionId) {
         self.pairs.leave(id);
-        let owner = self.conversations.remove(&id).and_then(|one| one.owner());
+        let owner = self.conversations.remove(&id);
+        let owner = owner.and_then(|one| one.listed_by());
         if let Some(account) = owner.and_then(|owner| self.accounts.get_mut(&owner)) {
             account.drop_connection(id);
         }
