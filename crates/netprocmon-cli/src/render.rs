@@ -9,6 +9,7 @@ pub(crate) mod group;
 pub(crate) mod ports;
 pub(crate) mod ps;
 pub(crate) mod run;
+mod sums;
 pub(crate) mod table;
 mod terminal;
 pub(crate) mod units;

@@ -4,8 +4,9 @@ use std::cmp::Reverse;
 
 use netprocmon::{Counters, Group, GroupKey};
 
+use super::Terminal;
+use super::sums::{self, rate};
 use super::table::{Cell, Column, Table};
-use super::{Terminal, units};
 use crate::flags::meaning::Units;
 use crate::flags::typed::Sort;
 
@@ -51,38 +52,17 @@ pub(crate) fn rates(
 
 /// What moved in a run, and its sum.
 pub(crate) fn totals(groups: &[Group], sum: &Counters, units: Units, terminal: Terminal) -> String {
-    let mut table = Table::new([
-        Column::text("GROUP").shrinks_to(12),
-        Column::number("SENT"),
-        Column::number("RECV"),
-        Column::number("PAYLOAD TX").leaves(1),
-        Column::number("PAYLOAD RX").leaves(1),
-        Column::number("PKTS TX").leaves(2),
-        Column::number("PKTS RX").leaves(2),
-        Column::number("RETRANS").leaves(3),
-    ]);
-    let row = |label: Cell, counters: &Counters| -> [Cell; 8] {
-        [
-            label,
-            units.size(counters.bytes_sent).into(),
-            units.size(counters.bytes_recv).into(),
-            units.size(counters.payload_sent).into(),
-            units.size(counters.payload_recv).into(),
-            units::count(counters.packets_sent).into(),
-            units::count(counters.packets_recv).into(),
-            units::count(counters.retransmitted_packets).into(),
-        ]
-    };
+    let mut table = sums::table(Column::text("GROUP").shrinks_to(12));
     let mut rows = Vec::new();
     flatten(groups, 0, &mut rows);
     for (depth, group) in rows.iter().take(SHOWN) {
         add(
             &mut table,
             group,
-            row(label(*depth, group), &group.counters),
+            sums::row(label(*depth, group), &group.counters, units),
         );
     }
-    table.total(row("total".into(), sum));
+    table.total(sums::row("total".into(), sum, units));
     let mut text = table.render(terminal);
     text.extend(more(rows.len(), SHOWN, terminal));
     text
@@ -96,19 +76,11 @@ pub(crate) fn sort(groups: &mut [Group], key: Sort) {
         Sort::Sent => groups.sort_by_key(|group| Reverse(group.counters.bytes_sent)),
         Sort::Recv => groups.sort_by_key(|group| Reverse(group.counters.bytes_recv)),
         Sort::Total => groups.sort_by_key(|group| Reverse(group.counters.bytes_total())),
-        Sort::Rate => groups.sort_by(|a, b| rate(b).total_cmp(&rate(a))),
+        Sort::Rate => groups.sort_by(|a, b| rate(&b.rates).total_cmp(&rate(&a.rates))),
     }
     groups.sort_by_key(|group| !group.key.is_named());
     for group in groups {
         sort(&mut group.groups, key);
-    }
-}
-
-/// Both directions; what is not known comes last.
-fn rate(group: &Group) -> f64 {
-    match (group.rates.sent, group.rates.recv) {
-        (None, None) => -1.0,
-        (sent, recv) => sent.unwrap_or(0.0) + recv.unwrap_or(0.0),
     }
 }
 

@@ -11,7 +11,7 @@ use netprocmon::text::{cut, escape, width};
 use netprocmon::{Counters, InterfaceId, ProcessUsage, Snapshot};
 
 use super::table::{Cell, Column, Table};
-use super::{Terminal, connection, group, units};
+use super::{Terminal, connection, group, sums, units};
 use crate::commands::run::outcome::{Ending, Limit, Outcome, Spent};
 use crate::flags::meaning::Units;
 
@@ -100,16 +100,13 @@ fn signal_name(number: u8) -> String {
 }
 
 fn table(tree: &Snapshot, units: Units) -> Table<9> {
-    let mut table = Table::new([
+    let [sent, recv, payload_tx, payload_rx, tx, rx, again] = sums::columns();
+    let (pid, process) = (
         Column::number("PID"),
         Column::text("PROCESS").shrinks_to(10),
-        Column::number("SENT"),
-        Column::number("RECV"),
-        Column::number("PAYLOAD TX").leaves(1),
-        Column::number("PAYLOAD RX").leaves(1),
-        Column::number("PKTS TX").leaves(2),
-        Column::number("PKTS RX").leaves(2),
-        Column::number("RETRANS").leaves(3),
+    );
+    let mut table = Table::new([
+        pid, process, sent, recv, payload_tx, payload_rx, tx, rx, again,
     ]);
     let ranked = tree.top(usize::MAX);
     let moved = ranked
@@ -156,17 +153,8 @@ fn table(tree: &Snapshot, units: Units) -> Table<9> {
 /// The eight counters of a row, in the table's order.
 fn row(head: [Cell; 2], counters: &Counters, units: Units) -> [Cell; 9] {
     let [pid, name] = head;
-    [
-        pid,
-        name,
-        units.size(counters.bytes_sent).into(),
-        units.size(counters.bytes_recv).into(),
-        units.size(counters.payload_sent).into(),
-        units.size(counters.payload_recv).into(),
-        units::count(counters.packets_sent).into(),
-        units::count(counters.packets_recv).into(),
-        units::count(counters.retransmitted_packets).into(),
-    ]
+    let [sent, recv, payload_tx, payload_rx, tx, rx, again] = sums::cells(counters, units);
+    [pid, name, sent, recv, payload_tx, payload_rx, tx, rx, again]
 }
 
 /// The tree's traffic over each interface; one that nothing crossed is not named.

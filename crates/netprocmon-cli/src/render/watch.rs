@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use netprocmon::text::{escape, width};
-use netprocmon::{Counters, ProcessUsage, Snapshot};
+use netprocmon::{ProcessUsage, Snapshot};
 
+use super::sums::{self, rate};
 use super::table::{Cell, Column, Table};
 use super::{Terminal, connection, group, units};
 use crate::commands::shown::Shown;
@@ -62,34 +63,14 @@ pub(crate) fn head(terminal: Terminal) -> Option<String> {
 
 /// The sums at the end.
 pub(crate) fn totals(snapshot: &Snapshot, units: Units, terminal: Terminal) -> String {
-    let mut table = Table::new([
-        Column::text("TOTAL").shrinks_to(10),
-        Column::number("SENT"),
-        Column::number("RECV"),
-        Column::number("PAYLOAD TX").leaves(1),
-        Column::number("PAYLOAD RX").leaves(1),
-        Column::number("PKTS TX").leaves(2),
-        Column::number("PKTS RX").leaves(2),
-        Column::number("RETRANS").leaves(3),
-    ]);
-    let row = |head: String, counters: &Counters| -> [Cell; 8] {
-        [
-            Cell::outside(&head),
-            units.size(counters.bytes_sent).into(),
-            units.size(counters.bytes_recv).into(),
-            units.size(counters.payload_sent).into(),
-            units.size(counters.payload_recv).into(),
-            units::count(counters.packets_sent).into(),
-            units::count(counters.packets_recv).into(),
-            units::count(counters.retransmitted_packets).into(),
-        ]
-    };
+    let mut table = sums::table(Column::text("TOTAL").shrinks_to(10));
+    let row = |head: &str, counters| sums::row(Cell::outside(head), counters, units);
     let head = format!("in {}", units::duration(snapshot.elapsed));
-    table.total(row(head, &snapshot.totals));
+    table.total(row(&head, &snapshot.totals));
     for usage in &snapshot.unattributed {
         let interface = usage.interface_name.as_deref().unwrap_or(units::UNKNOWN);
         let head = format!("no process: {}, {interface}", usage.reason.name());
-        table.aside(row(head, &usage.counters));
+        table.aside(row(&head, &usage.counters));
     }
     table.render(terminal)
 }
@@ -103,7 +84,7 @@ pub(crate) fn sort(processes: &mut [Arc<ProcessUsage>], key: Sort) {
         Sort::Sent => processes.sort_by_key(|usage| Reverse(usage.counters.bytes_sent)),
         Sort::Recv => processes.sort_by_key(|usage| Reverse(usage.counters.bytes_recv)),
         Sort::Total => processes.sort_by_key(|usage| Reverse(usage.counters.bytes_total())),
-        Sort::Rate => processes.sort_by(|a, b| rate(b).total_cmp(&rate(a))),
+        Sort::Rate => processes.sort_by(|a, b| rate(&b.rates).total_cmp(&rate(&a.rates))),
     }
 }
 
@@ -112,14 +93,6 @@ fn is_active(usage: &Arc<ProcessUsage>) -> bool {
     let still = |rate: Option<f64>| rate == Some(0.0);
     let idle = still(usage.rates.sent) && still(usage.rates.recv);
     !idle && !usage.counters.is_zero()
-}
-
-/// Both directions; what is not known comes last.
-fn rate(usage: &Arc<ProcessUsage>) -> f64 {
-    match (usage.rates.sent, usage.rates.recv) {
-        (None, None) => -1.0,
-        (sent, recv) => sent.unwrap_or(0.0) + recv.unwrap_or(0.0),
-    }
 }
 
 fn block(
