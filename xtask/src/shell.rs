@@ -1,6 +1,6 @@
 //! Starting other programs: say what is started, fail when it fails.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -8,7 +8,9 @@ use serde_json::Value;
 
 /// The root of the workspace, from which every command is run.
 pub(crate) fn root() -> Result<PathBuf> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Cargo says it when it runs us; two checkouts that share a target directory share the binary.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     let root = here.parent().context("xtask stands in no workspace")?;
     Ok(root.to_owned())
 }
