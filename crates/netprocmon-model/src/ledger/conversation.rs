@@ -4,8 +4,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
-
 use super::device::InterfaceCount;
 use super::pairs::Ends;
 use crate::names::Wanted;
@@ -14,8 +12,9 @@ use crate::{
     InterfaceId, NetnsId, Origin, Owner, Peer, ProcessId, Scope,
 };
 
-/// All of them. The ids are the source's own numbers: nobody outside chooses what collides.
-pub(super) type Conversations = FxHashMap<ConnectionId, Conversation>;
+/// All of them, in the order in which they appeared: a tick goes through most of them in that order,
+/// and a hash, for fewer instructions, waits for memory at each.
+pub(super) type Conversations = BTreeMap<ConnectionId, Conversation>;
 
 #[derive(Debug)]
 pub(super) struct Conversation {

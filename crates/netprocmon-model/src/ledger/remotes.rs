@@ -4,7 +4,7 @@
 //! Everything is settled when a connection is first followed or when something about it changes; a
 //! snapshot asks nobody. Not here: which connections belong together (`pairs`).
 
-use std::collections::hash_map::Entry;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use super::Ledger;
