@@ -5,7 +5,6 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::process::ExitCode;
 
 use netprocmon::text::escape;
 use netprocmon::{Error, ErrorKind};
@@ -41,12 +40,6 @@ impl Status {
             Self::BudgetExceeded => 10,
             Self::Child(code) => code,
         }
-    }
-}
-
-impl From<Status> for ExitCode {
-    fn from(status: Status) -> Self {
-        Self::from(status.code())
     }
 }
 
@@ -93,6 +86,18 @@ pub(crate) fn status_of(error: &anyhow::Error) -> Status {
         }
     }
     Status::Failure
+}
+
+/// Prints what clap has to say of a command line: what is wrong with it, or the help or version
+/// that it asks for.
+pub(crate) fn explain(said: &clap::Error) -> Status {
+    // Where even that fails there is nobody left to tell.
+    drop(said.print());
+    if said.use_stderr() {
+        Status::Usage
+    } else {
+        Status::Success
+    }
 }
 
 /// Prints an error, its causes and its remedy to standard error. Where even that fails there is

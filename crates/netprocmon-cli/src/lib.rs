@@ -1,0 +1,45 @@
+//! The `netprocmon` command: counts the network bytes of processes and shows them.
+//!
+//! Only the way in and the way out are here: flags become plain structs ([`flags`]), a command does
+//! the work ([`commands`]), and whatever went wrong is printed in one place ([`exit`]). Counting is
+//! the library's work; nothing here knows how it is done.
+//!
+//! It is a library of one function, so that whoever brings the command (the program in `main.rs`,
+//! the Python package) calls the same one. It never ends the process that called it.
+#![forbid(unsafe_code)]
+
+mod commands;
+mod exit;
+mod flags;
+mod json;
+mod render;
+mod signals;
+mod sockets;
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+
+use clap::Parser as _;
+
+/// Does what `arguments` say, the first of which is the program's own name, and gives the exit
+/// status: the contract's, in `--help`.
+///
+/// ```
+/// assert_eq!(netprocmon_cli::main(["netprocmon".into(), "--version".into()]), 0);
+/// assert_eq!(netprocmon_cli::main(["netprocmon".into(), "--nonsense".into()]), 2);
+/// ```
+#[must_use]
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let done = match flags::typed::Cli::try_parse_from(arguments) {
+        Ok(typed) => commands::execute(typed),
+        Err(not_meant) => Ok(exit::explain(&not_meant)),
+    };
+    let status = done.unwrap_or_else(|error| {
+        exit::report(&error);
+        exit::status_of(&error)
+    });
+    // Under a caller that is no Rust program, nothing flushes at the end. Where that fails the
+    // reader has gone.
+    drop(io::stdout().lock().flush());
+    status.code()
+}
