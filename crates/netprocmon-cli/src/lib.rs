@@ -1,7 +1,7 @@
 //! The `netprocmon` command: counts the network bytes of processes and shows them.
 //!
-//! Only the way in and the way out are here: flags become plain structs ([`flags`]), a command does
-//! the work ([`commands`]), and whatever went wrong is printed in one place ([`exit`]). Counting is
+//! Only the way in and the way out are here: flags become plain structs (`flags`), a command does
+//! the work (`commands`), and whatever went wrong is printed in one place (`exit`). Counting is
 //! the library's work; nothing here knows how it is done.
 //!
 //! It is a library of one function, so that whoever brings the command (the program in `main.rs`,
