@@ -121,6 +121,39 @@ pub struct InterfaceSummary {
     pub explained_sent: Option<f64>,
     /// The same, received.
     pub explained_recv: Option<f64>,
+    /// What those shares took off each packet of the device.
+    #[serde(skip)]
+    pub link_header: LinkHeader,
+}
+
+impl InterfaceSummary {
+    /// With the shares that follow from the rest.
+    #[must_use]
+    pub fn new(
+        name: Option<Arc<str>>,
+        id: InterfaceId,
+        counted: Counters,
+        device: Option<DeviceCounters>,
+        link_header: LinkHeader,
+    ) -> Self {
+        let sent = device.and_then(|device| {
+            let (bytes, packets) = (device.bytes_sent, device.packets_sent);
+            explained(counted.bytes_sent, bytes, packets, link_header.sent)
+        });
+        let recv = device.and_then(|device| {
+            let (bytes, packets) = (device.bytes_recv, device.packets_recv);
+            explained(counted.bytes_recv, bytes, packets, link_header.recv)
+        });
+        Self {
+            name,
+            id,
+            counted,
+            device,
+            explained_sent: sent,
+            explained_recv: recv,
+            link_header,
+        }
+    }
 }
 
 /// Serializes an [`InterfaceId`] as the two flat fields of the contract.
@@ -143,7 +176,7 @@ pub(crate) fn index_and_netns<S: serde::Serializer>(
 
 /// The share of a device's IP bytes that `counted` bytes make up.
 #[allow(clippy::cast_precision_loss)] // a share, shown to four digits
-pub(crate) fn explained(counted: Option<u64>, bytes: u64, packets: u64, header: u8) -> Option<f64> {
+fn explained(counted: Option<u64>, bytes: u64, packets: u64, header: u8) -> Option<f64> {
     let at_ip_layer = bytes.saturating_sub(packets.saturating_mul(header.into()));
     (at_ip_layer > 0).then_some(())?;
     Some(counted? as f64 / at_ip_layer as f64)

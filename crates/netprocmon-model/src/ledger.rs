@@ -11,7 +11,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::directory::NoDirectory;
-use crate::interface::explained;
 use crate::names::{Answer, Names};
 use crate::{
     ConnectionId, Counters, Degradation, Directory, InterfaceId, InterfaceReading,
@@ -306,30 +305,13 @@ impl Ledger {
         });
         taken
             .map(|(&id, count)| {
-                let counted = count.on_device_basis();
-                let device = count.device();
-                let header = count.link_header();
-                let share = |ours, bytes: Option<u64>, packets: Option<u64>, header| {
-                    explained(ours, bytes?, packets?, header)
-                };
-                InterfaceSummary {
-                    name: count.name(),
+                InterfaceSummary::new(
+                    count.name(),
                     id,
-                    counted,
-                    device,
-                    explained_sent: share(
-                        counted.bytes_sent,
-                        device.map(|d| d.bytes_sent),
-                        device.map(|d| d.packets_sent),
-                        header.sent,
-                    ),
-                    explained_recv: share(
-                        counted.bytes_recv,
-                        device.map(|d| d.bytes_recv),
-                        device.map(|d| d.packets_recv),
-                        header.recv,
-                    ),
-                }
+                    count.on_device_basis(),
+                    count.device(),
+                    count.link_header(),
+                )
             })
             .collect()
     }

@@ -13,6 +13,7 @@
 mod connection;
 mod counters;
 mod degradation;
+mod difference;
 mod directory;
 mod filter;
 mod group;

@@ -130,10 +130,33 @@ impl Snapshot {
     /// The `n` processes with the most wire bytes, most first; ties by pid.
     #[must_use]
     pub fn top(&self, n: usize) -> Vec<&Arc<ProcessUsage>> {
-        let mut all: Vec<_> = self.processes.iter().collect();
-        all.sort_by_key(|usage| std::cmp::Reverse(usage.counters.bytes_total()));
+        self.top_by(n, |usage| usage.counters.bytes_total())
+    }
+
+    /// The `n` processes with the most of something, most first; ties by pid, and what is unknown
+    /// last.
+    ///
+    /// ```
+    /// # use netprocmon_model::{ProcessUsage, Snapshot};
+    /// # fn f(snapshot: &Snapshot) {
+    /// let uploaders = snapshot.top_by(5, |usage| usage.counters.bytes_sent);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn top_by<K: PartialOrd>(
+        &self,
+        n: usize,
+        amount: impl Fn(&ProcessUsage) -> Option<K>,
+    ) -> Vec<&Arc<ProcessUsage>> {
+        let mut all: Vec<_> = self
+            .processes
+            .iter()
+            .map(|usage| (amount(usage), usage))
+            .collect();
+        // Amounts of no order (not a number) are ties.
+        all.sort_by(|(a, _), (b, _)| b.partial_cmp(a).unwrap_or(std::cmp::Ordering::Equal));
         all.truncate(n);
-        all
+        all.into_iter().map(|(_, usage)| usage).collect()
     }
 
     /// Only what `filter` takes; see [`Filter`] for what it is asked of.

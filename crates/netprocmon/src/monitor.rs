@@ -186,6 +186,34 @@ impl Monitor {
         }
     }
 
+    /// One more reader's own pace, beside the monitor's: for several that want samples at different
+    /// intervals. Rates are always over the time since the snapshot before, whoever took it.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use rustix::event::{PollFd, PollFlags, poll};
+    /// # let mut monitor = netprocmon::Monitor::builder().start()?;
+    /// let minutes = monitor.ticker(Duration::from_secs(60))?;
+    /// loop {
+    ///     // Here a real program waits for its other descriptors too.
+    ///     poll(&mut [PollFd::new(&minutes, PollFlags::IN)], None)?;
+    ///     monitor.attend();
+    ///     if minutes.take_tick()? {
+    ///         println!("{:?}", monitor.snapshot()?.totals);
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn ticker(&self, interval: Duration) -> io::Result<Ticker> {
+        Ticker::new(interval, self.source.as_fd())
+    }
+
+    /// What this run cannot see, as it is known now; also in each snapshot.
+    #[must_use]
+    pub fn degradations(&self) -> &[Degradation] {
+        self.source.degradations()
+    }
+
     /// Starts `command`. It and all its descendants are counted from their first packet; the
     /// child's pid is the tree's root, and from now on the monitor watches this tree.
     ///
@@ -202,16 +230,32 @@ impl Monitor {
     ///
     /// As [`Command::spawn`]; or the tree could not be followed.
     pub fn spawn(&mut self, command: &mut Command) -> io::Result<Child> {
+        self.spawn_with(|| {
+            let child = command.spawn()?;
+            Ok((Pid(child.id()), child))
+        })
+    }
+
+    /// The same for a process that something else than [`Command`] starts: `start` forks it, in
+    /// this thread or another of this process, and says its pid. What any thread forks meanwhile is
+    /// counted as of the tree.
+    ///
+    /// # Errors
+    ///
+    /// As `start`; or the tree could not be followed.
+    pub fn spawn_with<T, E: From<io::Error>>(
+        &mut self,
+        start: impl FnOnce() -> Result<(Pid, T), E>,
+    ) -> Result<T, E> {
         let here = Pid(std::process::id());
         let tree = self.source.open_tree();
         // What a member forks belongs to the tree: so we are one for as long as we fork.
         self.source
             .join_tree(tree, here)
             .map_err(io::Error::other)?;
-        let child = command.spawn();
+        let started = start();
         self.source.leave_tree(here);
-        let child = child?;
-        let root = Pid(child.id());
+        let (root, child) = started?;
         self.source.name_tree(tree, root);
         self.trees.insert(root, tree);
         self.select();
@@ -428,8 +472,10 @@ impl Monitor {
         self.meet_namespaces();
     }
 
-    /// Takes what should not wait for the interval: a namespace may be gone by then.
-    fn attend(&mut self) {
+    /// Takes what should not wait for the interval: a namespace may be gone by then. For readers
+    /// with a [`Ticker`] of their own; [`try_sample`](Self::try_sample) and [`wait`](Self::wait) do
+    /// it themselves.
+    pub fn attend(&mut self) {
         let ledger = &mut self.ledger;
         self.source
             .drain_events(&mut |observation| ledger.observe(observation));

@@ -1,4 +1,6 @@
-//! Who owns a port, and which ports a process owns: one look at the kernel's list of sockets.
+//! Who owns a port, and which ports a process owns: one look at the kernel's list of sockets, in
+//! every namespace that can be entered. Needs no [`Monitor`](crate::Monitor), and no privilege but
+//! to see whose the sockets of other users are.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -21,7 +23,12 @@ fn ports_where(taken: impl Fn(&Socket) -> bool) -> Vec<u16> {
         .collect()
 }
 
-pub(crate) fn of_pid(pid: Pid) -> Result<Vec<u16>, Error> {
+/// The local ports of a process, in order.
+///
+/// # Errors
+///
+/// [`NoSuchProcess`](crate::ErrorKind::NoSuchProcess).
+pub fn of_pid(pid: Pid) -> Result<Vec<u16>, Error> {
     if !netprocmon_host::process::exists(pid) {
         return Err(no_such_process(pid));
     }
@@ -29,17 +36,31 @@ pub(crate) fn of_pid(pid: Pid) -> Result<Vec<u16>, Error> {
     Ok(ports_where(|socket| inodes.contains(&socket.inode)))
 }
 
-pub(crate) fn of_protocol(protocol: Protocol) -> Vec<u16> {
+/// The local ports in use by sockets of a protocol, in order.
+#[must_use]
+pub fn of_protocol(protocol: Protocol) -> Vec<u16> {
     ports_where(|socket| socket.protocol == protocol)
 }
 
-pub(crate) fn all() -> Vec<u16> {
+/// All local ports in use, in order.
+#[must_use]
+pub fn all() -> Vec<u16> {
     ports_where(|socket| socket.protocol.has_ports())
 }
 
 /// The process that owns a local port: a listener or bound socket before a connection, and of
 /// several processes that share it the one with the lowest pid.
-pub(crate) fn owner(protocol: Protocol, port: u16) -> Option<Pid> {
+///
+/// ```
+/// use netprocmon::{Protocol, ports};
+///
+/// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// let owner = ports::owner(Protocol::TCP, listener.local_addr()?.port());
+/// assert_eq!(owner.map(|pid| pid.0), Some(std::process::id()));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[must_use]
+pub fn owner(protocol: Protocol, port: u16) -> Option<Pid> {
     let (sockets, _unreachable) = socket::all_namespaces();
     let mut bound: Vec<_> = sockets
         .iter()

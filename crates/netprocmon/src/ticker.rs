@@ -12,8 +12,13 @@ use rustix::time::{
     timerfd_settime,
 };
 
+/// A pace of its own for one more reader of a monitor: [`Monitor::ticker`](crate::Monitor::ticker).
+///
+/// Readable ([`AsFd`]) when the interval has passed, and when the monitor should be attended to.
+/// Then [`Monitor::attend`](crate::Monitor::attend), and where [`Ticker::take_tick`] says so,
+/// [`Monitor::snapshot`](crate::Monitor::snapshot).
 #[derive(Debug)]
-pub(crate) struct Ticker {
+pub struct Ticker {
     epoll: OwnedFd,
     timer: OwnedFd,
 }
@@ -40,7 +45,7 @@ impl Ticker {
     }
 
     /// Whether the interval has passed since the last call that said so.
-    pub(crate) fn take_tick(&self) -> io::Result<bool> {
+    pub fn take_tick(&self) -> io::Result<bool> {
         let mut expirations = [0; 8];
         match rustix::io::read(&self.timer, &mut expirations) {
             Ok(_) => Ok(true),

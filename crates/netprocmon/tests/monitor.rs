@@ -61,6 +61,13 @@ fn payload(monitor: &mut Monitor, pid: Pid) -> (u64, u64) {
     (sum.payload_sent.unwrap(), sum.payload_recv.unwrap())
 }
 
+/// Bindings hand a monitor from thread to thread.
+#[test]
+fn a_monitor_may_be_sent_to_another_thread() {
+    fn is_send<T: Send>() {}
+    is_send::<Monitor>();
+}
+
 #[test]
 fn what_does_not_exist_is_refused_before_anything_is_attached() {
     let _alone = alone(); // descriptors are counted elsewhere
@@ -422,4 +429,24 @@ fn both_ends_of_a_connection_on_this_host_name_each_other() {
     assert_eq!(connected.0, here());
     drop(client.stdin.take());
     client.wait().unwrap();
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test runs it"]
+fn a_second_reader_has_a_pace_of_its_own() {
+    let _alone = alone();
+    let mut monitor = start(Monitor::builder().interval(Duration::from_secs(3600)));
+    let ticker = monitor.ticker(Duration::from_millis(20)).unwrap();
+    exchange(4321);
+    while !ticker.take_tick().unwrap() {
+        let timeout = Timespec::try_from(Duration::from_secs(20)).unwrap();
+        let readable = poll(&mut [PollFd::new(&ticker, PollFlags::IN)], Some(&timeout)).unwrap();
+        assert_ne!(readable, 0);
+        monitor.attend();
+    }
+    let snapshot = monitor.snapshot().unwrap();
+    let usage = snapshot.process(here()).unwrap();
+    assert!(usage.counters.payload_sent.unwrap() >= 4321);
+    // The monitor's own pace is as it was.
+    assert!(monitor.try_sample().unwrap().is_none());
 }

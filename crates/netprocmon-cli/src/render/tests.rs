@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use netprocmon::{
     Connection, ConnectionId, ConnectionState, ConnectionUsage, Counters, Degradation,
-    DeviceCounters, Direction, InterfaceId, InterfaceSummary, InterfaceUsage, IpVersion, NetnsId,
-    Pid, Process, ProcessId, ProcessUsage, Protocol, ProtocolUsage, Rates, Reason, SCHEMA_VERSION,
-    Scope, Snapshot, SourceKind, UnattributedUsage,
+    DeviceCounters, Direction, InterfaceId, InterfaceSummary, InterfaceUsage, IpVersion,
+    LinkHeader, NetnsId, Pid, Process, ProcessId, ProcessUsage, Protocol, ProtocolUsage, Rates,
+    Reason, SCHEMA_VERSION, Scope, Snapshot, SourceKind, UnattributedUsage,
 };
 
 const NETNS: NetnsId = NetnsId::new(4_026_531_840);
@@ -129,6 +129,7 @@ pub(crate) fn snapshot() -> Snapshot {
             device: Some(DeviceCounters::default()),
             explained_sent: Some(0.9999),
             explained_recv: None,
+            link_header: LinkHeader::default(),
         }],
         lost_events: 0,
         degradations: [Degradation::new(
