@@ -435,7 +435,7 @@ fn both_ends_of_a_connection_on_this_host_name_each_other() {
 #[ignore = "needs root: cargo xtask test runs it"]
 fn a_second_reader_has_a_pace_of_its_own() {
     let _alone = alone();
-    let mut monitor = start(Monitor::builder().interval(Duration::from_secs(3600)));
+    let mut monitor = start(Monitor::builder().interval(Duration::from_hours(1)));
     let ticker = monitor.ticker(Duration::from_millis(20)).unwrap();
     exchange(4321);
     while !ticker.take_tick().unwrap() {
