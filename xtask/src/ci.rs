@@ -4,7 +4,7 @@
 use anyhow::Result;
 
 use crate::shell::{self, cargo, exists};
-use crate::{bpf::Bpf, instructions::Instructions, test};
+use crate::{bpf::Bpf, instructions::Instructions, kernels::Kernels, test};
 
 pub(crate) fn run() -> Result<()> {
     shell::run(&mut cargo(&["fmt", "--all", "--check"])?)?;
@@ -17,7 +17,9 @@ pub(crate) fn run() -> Result<()> {
     Bpf { check: true }.run()?;
     deny()?;
     Instructions::default().run()?;
-    test::run()
+    test::run()?;
+    // The one that takes everything that newer kernels tell in another way.
+    Kernels::only("6.1").run_where_they_can_be_had()
 }
 
 /// Licences, bans and sources of all dependencies (deny.toml). Advisories are left out: they change

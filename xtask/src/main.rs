@@ -11,6 +11,7 @@ mod bench;
 mod bpf;
 mod ci;
 mod instructions;
+mod kernels;
 mod lab;
 mod packages;
 mod shell;
@@ -26,6 +27,8 @@ enum Command {
     Lab(lab::Lab),
     /// Build the bench and the command that it measures, and run it as root.
     Bench(bench::Bench),
+    /// Boot other kernels in guests, and run the command and some of the lab's rows there.
+    Kernels(kernels::Kernels),
     /// Count the instructions of what runs in each tick, and compare with what is committed.
     Instructions(instructions::Instructions),
     /// Compile the BPF programs into the object that is committed.
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Command::Test => test::run(),
         Command::Lab(lab) => lab.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Kernels(kernels) => kernels.run(),
         Command::Instructions(instructions) => instructions.run(),
         Command::Bpf(bpf) => bpf.run(),
         Command::Ci => ci::run(),

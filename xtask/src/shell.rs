@@ -59,10 +59,16 @@ pub(crate) fn target_directory() -> Result<PathBuf> {
 
 /// Whether a program of this name is on the path, or where only root looks.
 pub(crate) fn exists(program: &str) -> bool {
+    find(program).is_some()
+}
+
+/// Where it is.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let own = std::env::split_paths(&path);
     let roots = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
-    own.chain(roots).any(|dir| dir.join(program).is_file())
+    let places = own.chain(roots).map(|directory| directory.join(program));
+    places.into_iter().find(|place| place.is_file())
 }
 
 fn line(command: &Command) -> String {

@@ -94,6 +94,8 @@ struct tcp_sock {
 
 struct request_sock;
 struct sk_buff;
+struct msghdr;
+struct page;
 
 typedef struct {
 	__u32 val;

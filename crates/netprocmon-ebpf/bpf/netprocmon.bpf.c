@@ -10,8 +10,8 @@
  *   the bytes: on the way in, and for TCP often on the way out, it runs in softirq, where current
  *   is whoever happened to run.
  * - Hooks in process context say whose socket it is: sock_create, connect, accept with an address,
- *   and above all sock_send_length and sock_recv_length, which fire in each call that moves bytes
- *   (io_uring, sendfile and passed sockets included). They also count the payload.
+ *   and above all what stands behind each call that moves bytes (calls.h; io_uring, sendfile and
+ *   passed sockets included). They also count the payload.
  * - exec, exit and fork keep the table of processes; the iterator over open files claims the
  *   sockets that are older than the monitor.
  *
@@ -21,7 +21,8 @@
  * enabled and can be interrupted by egress in softirq.
  *
  * Each program is loaded on its own; one that a kernel refuses is missed, not fatal (src/hooks.rs).
- * Minimum: Linux 6.3 for the full set, BTF, CAP_BPF + CAP_PERFMON + CAP_NET_ADMIN.
+ * Minimum: Linux 5.11 for the full set (5.19 with multipath TCP), BTF, CAP_BPF + CAP_PERFMON +
+ * CAP_NET_ADMIN. What was tried is in docs/kernels.md.
  */
 #include <linux/bpf.h>
 #include <linux/types.h>
@@ -40,6 +41,7 @@
 #include "socket.h"
 #include "connection.h"
 #include "names.h"
+#include "calls.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -329,191 +331,6 @@ SEC("cgroup/getpeername6")
 int getpeername6(struct bpf_sock_addr *ctx)
 {
 	return hold(ctx, 0);
-}
-
-static __always_inline struct socket_state *state_of(const struct sock *sk)
-{
-	__u16 family = sk->__sk_common.skc_family;
-
-	if (family != AF_INET && family != AF_INET6)
-		return 0;
-	return bpf_sk_storage_get(&sockets, (void *)sk, 0, 0);
-}
-
-/* Payload that a call of `task` has moved; gives where it was counted. */
-static __always_inline struct counters *count_payload(struct socket_state *socket,
-						      struct task_struct *task, __u64 sent,
-						      __u64 received)
-{
-	struct counters *counters = counters_of_mover(socket, task, socket->ifindex,
-						      socket->slot ? socket->ip_version : 4);
-
-	if (!counters)
-		return 0;
-	if (sent)
-		add(counters->tx_payload, sent);
-	if (received)
-		add(counters->rx_payload, received);
-	if (!socket->ifindex) {
-		add(socket->early_tx_payload, sent);
-		add(socket->early_rx_payload, received);
-	}
-	count_connection_payload(socket, sent, received);
-	return counters;
-}
-
-/* The same, of the owner, who has moved it under the socket's lock. */
-static __always_inline void count_owners_payload(struct socket_state *socket, __u64 received)
-{
-	struct counters *counters =
-		counters_for(socket, socket->ifindex, socket->slot ? socket->ip_version : 4);
-
-	if (!counters)
-		return;
-	add(counters->rx_payload, received);
-	if (!socket->ifindex)
-		add(socket->early_rx_payload, received);
-	count_connection_payload(socket, 0, received);
-}
-
-/* An empty datagram is moved all the same; an empty read of a stream is its end. */
-static __always_inline bool moved_nothing(struct sock *sk, int ret)
-{
-	return ret < 0 || (!ret && sk->sk_type == SOCK_STREAM);
-}
-
-/*
- * Headers that a call moved together with its payload: raw(7) hands up the IPv4 header with each
- * packet, and a sender may write the IP header itself (IP_HDRINCL, IPV6_HDRINCL, IPPROTO_RAW):
- * then the packet that went out in this call is as long as what was handed in.
- */
-static __always_inline int without_header(struct socket_state *socket, struct sock *sk, int moved,
-					  bool received)
-{
-	int header = sk->__sk_common.skc_family == AF_INET ? 20 : 40;
-
-	if (sk->sk_type != SOCK_RAW)
-		return moved;
-	if (received ? header == 40 : (int)socket->last_bytes != moved)
-		return moved;
-	return moved > header ? moved - header : 0;
-}
-
-/* The first call of a second process on a datagram socket: its packet was counted to the owner. */
-static __always_inline void sent_by_another(struct socket_state *socket, struct task_struct *task,
-					    struct counters *sender, __s64 sent)
-{
-	struct counters *owner = counters_for(socket, socket->ifindex, socket->ip_version);
-	__u64 bytes, packets;
-
-	take_sent(socket, sent, &bytes, &packets);
-	if (!packets || !owner || owner == sender)
-		return;
-	carry(owner, sender, tx_bytes, bytes);
-	carry(owner, sender, tx_packets, packets);
-	own_connection(socket, task);
-}
-
-/* 6.3. After each call that sent; the packets that it sent are counted already. */
-SEC("tp_btf/sock_send_length")
-int BPF_PROG(sock_send_length, struct sock *sk, int ret, int flags)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct socket_state *socket;
-	struct counters *sender;
-	bool shared;
-
-	if (moved_nothing(sk, ret))
-		return 0;
-	socket = state_of(sk);
-	if (!socket)
-		return 0;
-	shared = socket->flags & SOCKET_SHARED;
-	ret = without_header(socket, sk, ret, false);
-	claim(socket, task, CLAIM_SEND, ret);
-	sender = count_payload(socket, task, ret, 0);
-	if (sender && !shared && socket->flags & SOCKET_SHARED && sk->sk_type != SOCK_STREAM)
-		sent_by_another(socket, task, sender, ret);
-	socket->pending_tx_bytes = 0;
-	socket->pending_tx_packets = 0;
-	return 0;
-}
-
-/* The stream of a TCP socket; none where an upper layer (kTLS) reads it in the reader's stead. */
-static __always_inline struct tcp_sock *stream_of(struct sock *sk)
-{
-	struct tcp_sock *tcp;
-
-	if (sk->sk_protocol != IPPROTO_TCP)
-		return 0;
-	tcp = bpf_skc_to_tcp_sock(sk);
-	return tcp && !tcp->inet_conn.icsk_ulp_ops ? tcp : 0;
-}
-
-/*
- * What has been read of a stream: what has come in less what still waits. A FIN takes one place
- * in the sequence, and in bytes_received, and is not a byte.
- */
-static __always_inline __u64 read_of_stream(struct tcp_sock *tcp)
-{
-	__u32 waiting = tcp->rcv_nxt - tcp->copied_seq;
-	__u64 read = tcp->bytes_received - waiting;
-	unsigned long flags = tcp->inet_conn.icsk_inet.sk.__sk_common.skc_flags;
-
-	return read - (!waiting && flags & (1UL << SOCK_DONE_BIT));
-}
-
-/* 6.3. After each call that received, but of a TCP stream: see below, splice included. */
-SEC("tp_btf/sock_recv_length")
-int BPF_PROG(sock_recv_length, struct sock *sk, int ret, int flags)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct socket_state *socket;
-	struct counters *reader;
-
-	if (moved_nothing(sk, ret) || flags & (MSG_PEEK | MSG_ERRQUEUE) || stream_of(sk))
-		return 0;
-	socket = state_of(sk);
-	if (!socket)
-		return 0;
-	claim(socket, task, CLAIM_RECV, NOTHING);
-	ret = without_header(socket, sk, ret, true);
-	reader = count_payload(socket, task, 0, ret);
-	if (sk->sk_type == SOCK_STREAM)
-		read_all(socket);
-	else if (reader)
-		read_datagram(socket, sk, task, reader, ret);
-	return 0;
-}
-
-/* Whenever a reader has taken bytes off a TCP stream: recvmsg, splice or zero-copy receive. */
-SEC("tp_btf/tcp_rcv_space_adjust")
-int BPF_PROG(tcp_rcv_space_adjust, struct sock *sk)
-{
-	struct tcp_sock *tcp = stream_of(sk);
-	struct socket_state *socket = tcp ? state_of(sk) : 0;
-	__u32 waiting;
-	__u64 read;
-
-	if (!socket)
-		return 0;
-	read = read_of_stream(tcp);
-	if (read <= socket->tcp_read)
-		return 0; /* a peek */
-	/*
-	 * Without the lock it is a kernel user of the stream, in softirq. With it, the reader has
-	 * just become the owner.
-	 */
-	if (sk->sk_lock.owned)
-		claim(socket, bpf_get_current_task_btf(), CLAIM_RECV, NOTHING);
-	count_owners_payload(socket, read - socket->tcp_read);
-	waiting = tcp->rcv_nxt - tcp->copied_seq;
-	if (waiting)
-		read_some(socket, read - socket->tcp_read, waiting);
-	else
-		read_all(socket);
-	socket->tcp_read = read;
-	return 0;
 }
 
 static __always_inline void count_retransmission(struct socket_state *socket)

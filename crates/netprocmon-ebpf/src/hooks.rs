@@ -16,6 +16,8 @@ pub(crate) enum Place {
     CgroupSockAddr,
     /// A BTF tracepoint with the program's own name.
     Tracepoint,
+    /// Behind the kernel's function with the program's own name, when it returns.
+    Return,
     /// The iterator over this kind of object; run once, not attached.
     Iterator(&'static str),
     /// Called in the tail of another `cgroup_skb` program, through this table.
@@ -36,12 +38,16 @@ pub(crate) enum Purpose {
 }
 
 /// What follows when it is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Without {
     /// Nothing can be counted.
     Fail,
     /// Counting goes on without this.
     Lose(&'static str),
+    /// Others tell the same, on kernels that are older; only without all of them it is lost.
+    Use(&'static [Hook], &'static str),
+    /// A kernel that has not got what it is attached to has no need of it; else the same.
+    LoseIfThere(&'static str),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +90,52 @@ const fn tells(unknown: Unknown, hook: Hook) -> Hook {
         ..hook
     }
 }
+
+/// Before 6.3, from 5.11 on: what the tracepoints tell, from the functions behind the calls.
+const SENDING: &[Hook] = &[
+    tells(
+        Unknown::PayloadSent,
+        hook(
+            "inet_sendmsg",
+            Place::Return,
+            Without::Lose("payload that is sent over IPv4"),
+        ),
+    ),
+    tells(
+        Unknown::PayloadSent,
+        hook(
+            "inet6_sendmsg",
+            Place::Return,
+            Without::Lose("payload that is sent over IPv6"),
+        ),
+    ),
+];
+const RECEIVING: &[Hook] = &[
+    tells(
+        Unknown::PayloadRecv,
+        hook(
+            "inet_recvmsg",
+            Place::Return,
+            Without::Lose("payload that is received over IPv4, but for TCP"),
+        ),
+    ),
+    tells(
+        Unknown::PayloadRecv,
+        hook(
+            "inet6_recvmsg",
+            Place::Return,
+            Without::Lose("payload that is received over IPv6, but for TCP"),
+        ),
+    ),
+    tells(
+        Unknown::PayloadRecv,
+        hook(
+            "sock_common_recvmsg",
+            Place::Return,
+            Without::Lose("payload that is received by raw sockets of IPv6"),
+        ),
+    ),
+];
 
 /// In the order of attachment: who owns sockets first, counting last but for the iterator, so that
 /// no packet is seen whose owner could have been known.
@@ -129,7 +181,7 @@ pub(crate) const HOOKS: &[Hook] = &[
         hook(
             "sock_send_length",
             Place::Tracepoint,
-            Without::Lose("payload that is sent"),
+            Without::Use(SENDING, "payload that is sent"),
         ),
     ),
     tells(
@@ -137,7 +189,16 @@ pub(crate) const HOOKS: &[Hook] = &[
         hook(
             "sock_recv_length",
             Place::Tracepoint,
-            Without::Lose("payload that is received, but for TCP"),
+            Without::Use(RECEIVING, "payload that is received, but for TCP"),
+        ),
+    ),
+    // Until 6.4, where it goes past the tracepoint too.
+    tells(
+        Unknown::PayloadSent,
+        hook(
+            "inet_sendpage",
+            Place::Return,
+            Without::LoseIfThere("payload that is sent by sendfile and splice"),
         ),
     ),
     tells(
@@ -255,6 +316,14 @@ impl Hook {
         )
         .with_remedy("run Linux 6.3 or later")
     }
+
+    /// Those that tell the same where the kernel does not have this one.
+    pub(crate) fn stand_ins(&self) -> &'static [Hook] {
+        match self.without {
+            Without::Use(others, _) => others,
+            Without::Fail | Without::Lose(_) | Without::LoseIfThere(_) => &[],
+        }
+    }
 }
 
 #[cfg(test)]
@@ -272,7 +341,7 @@ mod tests {
     #[test]
     fn every_hook_is_in_the_object() {
         let object = crate::loader::OBJECT;
-        for hook in HOOKS {
+        for hook in HOOKS.iter().chain(HOOKS.iter().flat_map(Hook::stand_ins)) {
             let name = hook.program.as_bytes();
             assert!(
                 object.windows(name.len()).any(|w| w == name),

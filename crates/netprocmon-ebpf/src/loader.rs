@@ -9,7 +9,7 @@ use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use aya::programs::{Iter, ProgramError};
-use aya::{Btf, Ebpf, EbpfLoader};
+use aya::{Btf, BtfError, Ebpf, EbpfLoader};
 use netprocmon_host::cgroup;
 use netprocmon_model::Degradation;
 
@@ -63,7 +63,7 @@ pub(crate) fn attach(sizes: Sizes, options: &Options) -> Result<Attached, EbpfEr
             degradations: hidden_root.clone().into_iter().collect(),
             unknown: Vec::new(),
         };
-        match attached.place(&hooks, offered, options.refuse, variant)? {
+        match attached.place(&hooks, offered, (&btf, options.refuse), variant)? {
             Some(less) => {
                 variant = less;
                 cgroup_root = attached.cgroup_root;
@@ -80,27 +80,54 @@ impl Attached {
         &mut self,
         hooks: &[&'static Hook],
         mut offered: Vec<Offered>,
-        refuse: &[&str],
+        (btf, refuse): (&Btf, &[&str]),
         variant: Variant,
     ) -> Result<Option<Variant>, EbpfError> {
         for hook in hooks {
-            let at = offered
-                .iter()
-                .position(|(of, _)| of.program == hook.program);
-            let loaded = match at {
-                Some(at) if !refuse.contains(&hook.program) => offered.swap_remove(at).1,
-                _ => Err(ProgramError::UnexpectedProgramType),
+            let Err(error) = self.put(hook, &mut offered, refuse) else {
+                continue;
             };
-            let root = self.cgroup_root.as_fd();
-            let placed = loaded.and_then(|()| program::attach(&mut self.ebpf, hook, root));
-            let Err(error) = placed else { continue };
+            let stand_ins: Vec<_> = hook.stand_ins().iter().collect();
+            let mut loaded = program::load_all(&mut self.ebpf, btf, &stand_ins);
+            let refusals = stand_ins.iter().filter_map(|stand_in| {
+                let refusal = self.put(stand_in, &mut loaded, refuse).err()?;
+                Some((*stand_in, refusal))
+            });
+            let mut refusals: Vec<_> = refusals.collect();
+            if refusals.len() == stand_ins.len() {
+                refusals = vec![(hook, error)]; // there was nothing, or it was no help
+            }
+            if refusals.is_empty() {
+                continue;
+            }
             if let Some(less) = variant.after_refusal(hook.program) {
                 return Ok(Some(less));
             }
-            self.degradations.push(refused(hook, error)?);
-            self.unknown.extend(hook.unknown);
+            for (hook, error) in refusals {
+                if let Some(degradation) = refused(hook, error)? {
+                    self.degradations.push(degradation);
+                    self.unknown.extend(hook.unknown);
+                }
+            }
         }
         Ok(None)
+    }
+
+    /// Attaches one program of those that were offered, unless it is to be treated as refused.
+    fn put(
+        &mut self,
+        hook: &Hook,
+        offered: &mut Vec<Offered>,
+        refuse: &[&str],
+    ) -> Result<(), ProgramError> {
+        let at = offered
+            .iter()
+            .position(|(of, _)| of.program == hook.program);
+        match at {
+            Some(at) if !refuse.contains(&hook.program) => offered.swap_remove(at).1?,
+            _ => return Err(ProgramError::UnexpectedProgramType),
+        }
+        program::attach(&mut self.ebpf, hook, self.cgroup_root.as_fd())
     }
 }
 
@@ -163,12 +190,20 @@ fn load_object(
         .map_err(|error| EbpfError::from_source("create the kernel tables", error))
 }
 
-fn refused(hook: &Hook, error: ProgramError) -> Result<Degradation, EbpfError> {
+/// What is said of a refusal; `None` where there is nothing to miss.
+fn refused(hook: &Hook, error: ProgramError) -> Result<Option<Degradation>, EbpfError> {
+    let is_there = !matches!(
+        error,
+        ProgramError::Btf(BtfError::UnknownBtfTypeName { .. })
+    );
     let operation = format!("attach {} to the kernel", hook.program);
     let error = EbpfError::from_source(operation, error);
     match hook.without {
-        Without::Lose(lost) if error.kind() == EbpfErrorKind::Unsupported => {
-            Ok(hook.degradation(lost, &root_cause(&error)))
+        Without::LoseIfThere(_) if !is_there => Ok(None),
+        Without::Lose(lost) | Without::Use(_, lost) | Without::LoseIfThere(lost)
+            if error.kind() == EbpfErrorKind::Unsupported =>
+        {
+            Ok(Some(hook.degradation(lost, &root_cause(&error))))
         }
         _ => Err(error),
     }

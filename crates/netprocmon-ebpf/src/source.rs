@@ -55,7 +55,7 @@ pub struct NewInterface {
 
 /// In-kernel counters of every socket of the host, running while this value lives.
 ///
-/// Minimum: Linux 6.3 for everything, `CAP_BPF` + `CAP_PERFMON` + `CAP_NET_ADMIN` or root. Blind to what
+/// Minimum: Linux 5.11 (multipath TCP: 5.19), `CAP_BPF` + `CAP_PERFMON` + `CAP_NET_ADMIN` or root. Blind to what
 /// has no socket; what that is stands in the user guide.
 pub struct EbpfSource {
     state: Mapped<KernelState>,

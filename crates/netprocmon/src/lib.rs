@@ -25,7 +25,7 @@
 //!
 //! # What it needs
 //!
-//! Linux 6.3 or later with BTF, and root or `CAP_BPF` + `CAP_PERFMON` + `CAP_NET_ADMIN`. An
+//! Linux 5.11 or later with BTF, and root or `CAP_BPF` + `CAP_PERFMON` + `CAP_NET_ADMIN`. An
 //! [`Error`] says what is missing and the command that grants it.
 //!
 //! # What it does not do

@@ -372,7 +372,12 @@ fn two_monitors_share_nothing_and_leave_no_descriptor() {
 #[ignore = "needs root: cargo xtask test runs it"]
 fn a_refused_hook_is_said_and_its_numbers_are_unknown_not_zero() {
     let _alone = alone();
-    let builder = Monitor::builder().refuse(&["sock_send_length", "tcp_retransmit_skb"]);
+    let builder = Monitor::builder().refuse(&[
+        "sock_send_length",
+        "inet_sendmsg",
+        "inet6_sendmsg",
+        "tcp_retransmit_skb",
+    ]);
     let mut monitor = start(builder);
     exchange(5000);
     let snapshot = monitor.snapshot().unwrap();

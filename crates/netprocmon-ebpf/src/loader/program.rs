@@ -11,7 +11,7 @@ use std::{panic, thread};
 use aya::maps::ProgramArray;
 use aya::programs::{
     BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSock, CgroupSockAddr,
-    Iter, Program, ProgramError,
+    FExit, Iter, Program, ProgramError,
 };
 use aya::{Btf, Ebpf};
 
@@ -68,6 +68,7 @@ fn load(program: &mut Program, hook: &Hook, btf: &Btf) -> Result<(), ProgramErro
         Place::CgroupSock => as_kind::<CgroupSock>(program)?.load(),
         Place::CgroupSockAddr => as_kind::<CgroupSockAddr>(program)?.load(),
         Place::Tracepoint => as_kind::<BtfTracePoint>(program)?.load(hook.program, btf),
+        Place::Return => as_kind::<FExit>(program)?.load(hook.program, btf),
         Place::Iterator(over) => as_kind::<Iter>(program)?.load(over, btf),
     }
 }
@@ -93,6 +94,7 @@ pub(super) fn attach(
             .attach(root, MODE)
             .map(drop),
         Place::Tracepoint => as_kind::<BtfTracePoint>(program)?.attach().map(drop),
+        Place::Return => as_kind::<FExit>(program)?.attach().map(drop),
         Place::Iterator(_) => Ok(()),
         Place::TailCall(table) => {
             let program = as_kind::<CgroupSkb>(program)?.fd()?.try_clone()?;

@@ -11,7 +11,8 @@ pub(super) struct Variant {
     pub(super) netns_cookie: bool,
     /// `bpf_skc_to_mptcp_sock` (5.19), on a kernel that has multipath TCP.
     pub(super) multipath: bool,
-    /// The tracepoint `sock_send_length` (6.3) tells whose call sent: packets need not ask.
+    /// A hook behind each call tells who sent (the tracepoint of 6.3, or what stands in for it):
+    /// packets need not ask.
     pub(super) calls_seen: bool,
     /// The third argument of `tcp_retransmit_skb` (6.18).
     pub(super) retransmit_error: bool,

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * The calls that move bytes: whose they are, and how much payload they moved. A program stands
+ * behind each, in the caller's context, when what it did is done.
+ *
+ * Since 6.3 a tracepoint tells of every one, whatever the way in (read, sendmmsg, io_uring, splice).
+ * Before it, the same is told by the functions that the socket layer calls for every socket of the
+ * internet families, when they return: that needs 5.11, for the sockets' storage, and a kernel
+ * that lets programs be attached to functions. Only one of the two kinds is loaded (src/hooks.rs).
+ */
+#ifndef NETPROCMON_CALLS_H
+#define NETPROCMON_CALLS_H
+
+static __always_inline struct socket_state *state_of(const struct sock *sk)
+{
+	__u16 family = sk->__sk_common.skc_family;
+
+	if (family != AF_INET && family != AF_INET6)
+		return 0;
+	return bpf_sk_storage_get(&sockets, (void *)sk, 0, 0);
+}
+
+/* Payload that a call of `task` has moved; gives where it was counted. */
+static __always_inline struct counters *count_payload(struct socket_state *socket,
+						      struct task_struct *task, __u64 sent,
+						      __u64 received)
+{
+	struct counters *counters = counters_of_mover(socket, task, socket->ifindex,
+						      socket->slot ? socket->ip_version : 4);
+
+	if (!counters)
+		return 0;
+	if (sent)
+		add(counters->tx_payload, sent);
+	if (received)
+		add(counters->rx_payload, received);
+	if (!socket->ifindex) {
+		add(socket->early_tx_payload, sent);
+		add(socket->early_rx_payload, received);
+	}
+	count_connection_payload(socket, sent, received);
+	return counters;
+}
+
+/* The same, of the owner, who has moved it under the socket's lock. */
+static __always_inline void count_owners_payload(struct socket_state *socket, __u64 received)
+{
+	struct counters *counters =
+		counters_for(socket, socket->ifindex, socket->slot ? socket->ip_version : 4);
+
+	if (!counters)
+		return;
+	add(counters->rx_payload, received);
+	if (!socket->ifindex)
+		add(socket->early_rx_payload, received);
+	count_connection_payload(socket, 0, received);
+}
+
+/* An empty datagram is moved all the same; an empty read of a stream is its end. */
+static __always_inline bool moved_nothing(struct sock *sk, int ret)
+{
+	return ret < 0 || (!ret && sk->sk_type == SOCK_STREAM);
+}
+
+/*
+ * Headers that a call moved together with its payload: raw(7) hands up the IPv4 header with each
+ * packet, and a sender may write the IP header itself (IP_HDRINCL, IPV6_HDRINCL, IPPROTO_RAW):
+ * then the packet that went out in this call is as long as what was handed in.
+ */
+static __always_inline int without_header(struct socket_state *socket, struct sock *sk, int moved,
+					  bool received)
+{
+	int header = sk->__sk_common.skc_family == AF_INET ? 20 : 40;
+
+	if (sk->sk_type != SOCK_RAW)
+		return moved;
+	if (received ? header == 40 : (int)socket->last_bytes != moved)
+		return moved;
+	return moved > header ? moved - header : 0;
+}
+
+/* The first call of a second process on a datagram socket: its packet was counted to the owner. */
+static __always_inline void sent_by_another(struct socket_state *socket, struct task_struct *task,
+					    struct counters *sender, __s64 sent)
+{
+	struct counters *owner = counters_for(socket, socket->ifindex, socket->ip_version);
+	__u64 bytes, packets;
+
+	take_sent(socket, sent, &bytes, &packets);
+	if (!packets || !owner || owner == sender)
+		return;
+	carry(owner, sender, tx_bytes, bytes);
+	carry(owner, sender, tx_packets, packets);
+	own_connection(socket, task);
+}
+
+/* The stream of a TCP socket; none where an upper layer (kTLS) reads it in the reader's stead. */
+static __always_inline struct tcp_sock *stream_of(struct sock *sk)
+{
+	struct tcp_sock *tcp;
+
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	return tcp && !tcp->inet_conn.icsk_ulp_ops ? tcp : 0;
+}
+
+/*
+ * What has been read of a stream: what has come in less what still waits. A FIN takes one place
+ * in the sequence, and in bytes_received, and is not a byte.
+ */
+static __always_inline __u64 read_of_stream(struct tcp_sock *tcp)
+{
+	__u32 waiting = tcp->rcv_nxt - tcp->copied_seq;
+	__u64 read = tcp->bytes_received - waiting;
+	unsigned long flags = tcp->inet_conn.icsk_inet.sk.__sk_common.skc_flags;
+
+	return read - (!waiting && flags & (1UL << SOCK_DONE_BIT));
+}
+
+/* A call has sent; the packets that it sent are counted already. */
+static __always_inline int note_sent(struct sock *sk, int ret)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct socket_state *socket;
+	struct counters *sender;
+	bool shared;
+
+	if (moved_nothing(sk, ret))
+		return 0;
+	socket = state_of(sk);
+	if (!socket)
+		return 0;
+	shared = socket->flags & SOCKET_SHARED;
+	ret = without_header(socket, sk, ret, false);
+	claim(socket, task, CLAIM_SEND, ret);
+	sender = count_payload(socket, task, ret, 0);
+	if (sender && !shared && socket->flags & SOCKET_SHARED && sk->sk_type != SOCK_STREAM)
+		sent_by_another(socket, task, sender, ret);
+	socket->pending_tx_bytes = 0;
+	socket->pending_tx_packets = 0;
+	return 0;
+}
+
+/* A call has received; but of a TCP stream: see tcp_rcv_space_adjust, splice included. */
+static __always_inline int note_received(struct sock *sk, int ret, int flags)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct socket_state *socket;
+	struct counters *reader;
+
+	if (moved_nothing(sk, ret) || flags & (MSG_PEEK | MSG_ERRQUEUE) || stream_of(sk))
+		return 0;
+	socket = state_of(sk);
+	if (!socket)
+		return 0;
+	claim(socket, task, CLAIM_RECV, NOTHING);
+	ret = without_header(socket, sk, ret, true);
+	reader = count_payload(socket, task, 0, ret);
+	if (sk->sk_type == SOCK_STREAM)
+		read_all(socket);
+	else if (reader)
+		read_datagram(socket, sk, task, reader, ret);
+	return 0;
+}
+
+/* 6.3. */
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(sock_send_length, struct sock *sk, int ret, int flags)
+{
+	return note_sent(sk, ret);
+}
+
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(sock_recv_length, struct sock *sk, int ret, int flags)
+{
+	return note_received(sk, ret, flags);
+}
+
+/*
+ * Before 6.3. Sockets of IPv6 have functions of their own, though not for every protocol. A call that
+ * waited already when the monitor started returns unseen: for TCP, reads are told elsewhere. What
+ * they share is a function here too: nothing but the size of the object is at stake.
+ */
+static __noinline int sent_by_call(struct socket *socket, int ret)
+{
+	return note_sent(socket->sk, ret);
+}
+
+static __noinline int received_by_call(struct socket *socket, int ret, int flags)
+{
+	return note_received(socket->sk, ret, flags);
+}
+
+SEC("fexit/inet_sendmsg")
+int BPF_PROG(inet_sendmsg, struct socket *socket, struct msghdr *message, unsigned long size,
+	     int ret)
+{
+	return sent_by_call(socket, ret);
+}
+
+SEC("fexit/inet6_sendmsg")
+int BPF_PROG(inet6_sendmsg, struct socket *socket, struct msghdr *message, unsigned long size,
+	     int ret)
+{
+	return sent_by_call(socket, ret);
+}
+
+SEC("fexit/inet_recvmsg")
+int BPF_PROG(inet_recvmsg, struct socket *socket, struct msghdr *message, unsigned long size,
+	     int flags, int ret)
+{
+	return received_by_call(socket, ret, flags);
+}
+
+SEC("fexit/inet6_recvmsg")
+int BPF_PROG(inet6_recvmsg, struct socket *socket, struct msghdr *message, unsigned long size,
+	     int flags, int ret)
+{
+	return received_by_call(socket, ret, flags);
+}
+
+/* Raw sockets and SCTP over IPv6. */
+SEC("fexit/sock_common_recvmsg")
+int BPF_PROG(sock_common_recvmsg, struct socket *socket, struct msghdr *message,
+	     unsigned long size, int flags, int ret)
+{
+	return received_by_call(socket, ret, flags);
+}
+
+/*
+ * Until 6.4. sendfile(2) and splice(2) into a socket, past all of the above; but protocols that
+ * have no way of their own for it come back through inet_sendmsg (sock_no_sendpage).
+ */
+SEC("fexit/inet_sendpage")
+int BPF_PROG(inet_sendpage, struct socket *socket, struct page *page, int offset,
+	     unsigned long size, int flags, long ret)
+{
+	struct sock *sk = socket->sk;
+
+	if (sk->sk_protocol != IPPROTO_TCP && sk->sk_protocol != IPPROTO_UDP)
+		return 0;
+	return sent_by_call(socket, ret);
+}
+
+/* Whenever a reader has taken bytes off a TCP stream: recvmsg, splice or zero-copy receive. */
+SEC("tp_btf/tcp_rcv_space_adjust")
+int BPF_PROG(tcp_rcv_space_adjust, struct sock *sk)
+{
+	struct tcp_sock *tcp = stream_of(sk);
+	struct socket_state *socket = tcp ? state_of(sk) : 0;
+	__u32 waiting;
+	__u64 read;
+
+	if (!socket)
+		return 0;
+	read = read_of_stream(tcp);
+	if (read <= socket->tcp_read)
+		return 0; /* a peek */
+	/*
+	 * Without the lock it is a kernel user of the stream, in softirq. With it, the reader has
+	 * just become the owner.
+	 */
+	if (sk->sk_lock.owned)
+		claim(socket, bpf_get_current_task_btf(), CLAIM_RECV, NOTHING);
+	count_owners_payload(socket, read - socket->tcp_read);
+	waiting = tcp->rcv_nxt - tcp->copied_seq;
+	if (waiting)
+		read_some(socket, read - socket->tcp_read, waiting);
+	else
+		read_all(socket);
+	socket->tcp_read = read;
+	return 0;
+}
+
+#endif
