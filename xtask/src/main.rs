@@ -10,6 +10,7 @@ use clap::Parser;
 mod bench;
 mod bpf;
 mod ci;
+mod fuzz;
 mod instructions;
 mod kernels;
 mod lab;
@@ -29,6 +30,8 @@ enum Command {
     Bench(bench::Bench),
     /// Boot other kernels in guests, and run the command and some of the lab's rows there.
     Kernels(kernels::Kernels),
+    /// Run the fuzz targets.
+    Fuzz(fuzz::Fuzz),
     /// Count the instructions of what runs in each tick, and compare with what is committed.
     Instructions(instructions::Instructions),
     /// Compile the BPF programs into the object that is committed.
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Command::Test => test::run(),
         Command::Lab(lab) => lab.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Fuzz(fuzz) => fuzz.run(),
         Command::Kernels(kernels) => kernels.run(),
         Command::Instructions(instructions) => instructions.run(),
         Command::Bpf(bpf) => bpf.run(),

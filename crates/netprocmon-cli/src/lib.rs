@@ -11,6 +11,9 @@
 mod commands;
 mod exit;
 mod flags;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod json;
 mod render;
 mod signals;

@@ -15,6 +15,9 @@ mod capacity;
 mod census;
 mod conversations;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hooks;
 mod loader;
 mod mapped;

@@ -54,7 +54,7 @@ impl Messages {
     }
 }
 
-fn heard(record: &MessageRecord) -> Heard<'_> {
+pub(crate) fn heard(record: &MessageRecord) -> Heard<'_> {
     let version = if record.ip_version == 6 {
         IpVersion::V6
     } else {

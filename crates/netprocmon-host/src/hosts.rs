@@ -72,7 +72,7 @@ impl Default for Hosts {
 }
 
 /// `address name alias… # comment` a line; lines that are not understood are skipped.
-fn parse(text: &[u8]) -> HashMap<IpAddr, Arc<str>> {
+pub(crate) fn parse(text: &[u8]) -> HashMap<IpAddr, Arc<str>> {
     let mut names = HashMap::new();
     for line in text.split(|byte| *byte == b'\n') {
         let line = line.split(|byte| *byte == b'#').next().unwrap_or_default();

@@ -5,7 +5,7 @@
 //! namespace, call these through [`crate::netns::enter`].
 
 mod counting;
-mod link;
+pub(crate) mod link;
 mod offload;
 mod survey;
 

@@ -17,6 +17,9 @@ pub mod cgroup;
 pub mod clock;
 pub mod dns;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod hosts;
 pub mod interface;
 mod mountinfo;

@@ -111,7 +111,7 @@ impl Netlink {
 }
 
 /// The number in front of `NLMSG_ERROR` and `NLMSG_DONE`: 0 or a negated `errno(3)`.
-fn status(body: &[u8]) -> io::Result<()> {
+pub(crate) fn status(body: &[u8]) -> io::Result<()> {
     match i32_at(body, 0) {
         Some(code) if code < 0 => Err(io::Error::from_raw_os_error(code.wrapping_neg())),
         _ => Ok(()),

@@ -7,7 +7,7 @@
 //! Not here: threads. A thread id that is not a process id is treated as absent.
 
 mod program;
-mod stat;
+pub(crate) mod stat;
 
 use std::collections::HashMap;
 use std::fs;

@@ -39,7 +39,7 @@ fn read(path: &Path) -> Names {
 }
 
 /// `name port/protocol alias… # comment` a line; the first name of a port wins.
-fn parse(text: &str) -> Names {
+pub(crate) fn parse(text: &str) -> Names {
     let mut names = Names::new();
     for line in text.lines() {
         let line = line.split('#').next().unwrap_or_default();

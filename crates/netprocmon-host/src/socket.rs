@@ -7,7 +7,7 @@
 //! looks is not seen. Needs no privilege for the list; to see the holders of other users' sockets,
 //! `CAP_SYS_PTRACE` and `CAP_DAC_READ_SEARCH`.
 
-mod diag;
+pub(crate) mod diag;
 mod owners;
 mod table;
 mod tcp_info;

@@ -56,7 +56,7 @@ impl Users {
 }
 
 /// `name:password:uid:…` a line (passwd(5)); the first entry of a uid wins, as with `getpwuid`.
-fn parse(text: &str) -> HashMap<u32, Arc<str>> {
+pub(crate) fn parse(text: &str) -> HashMap<u32, Arc<str>> {
     let mut names = HashMap::new();
     for line in text.lines() {
         let mut fields = line.split(':');

@@ -39,7 +39,7 @@ pub(super) const fn address_request() -> [u8; ADDRESS] {
 }
 
 /// A link; `None` for a message without name or index.
-pub(super) fn interface(body: &[u8]) -> Option<Interface> {
+pub(crate) fn interface(body: &[u8]) -> Option<Interface> {
     let flags = u32_at(body, 8)?;
     let mut interface = Interface {
         index: u32_at(body, 4).filter(|index| *index != 0)?,
@@ -81,7 +81,7 @@ fn counters(value: &[u8]) -> Option<DeviceCounters> {
 
 /// An address and the interface that has it. On a point-to-point link `IFA_ADDRESS` is the other
 /// end's, and `IFA_LOCAL` ours.
-pub(super) fn address(body: &[u8]) -> Option<(u32, IpAddr)> {
+pub(crate) fn address(body: &[u8]) -> Option<(u32, IpAddr)> {
     let family = i32::from(*body.first()?);
     let index = u32_at(body, 4)?;
     let mut address = None;

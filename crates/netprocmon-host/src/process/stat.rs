@@ -7,18 +7,18 @@ use std::sync::Arc;
 
 /// What is used of `/proc/PID/stat` (`proc_pid_stat(5)`).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stat {
+pub(crate) struct Stat {
     /// Field 2, raw bytes.
-    pub(super) name: Vec<u8>,
+    pub(crate) name: Vec<u8>,
     /// Field 4.
-    pub(super) ppid: u32,
+    pub(crate) ppid: u32,
     /// Field 22, in clock ticks since boot.
-    pub(super) start_ticks: u64,
+    pub(crate) start_ticks: u64,
 }
 
 impl Stat {
     /// The name is everything between the first `(` and the last `)`; numbers follow.
-    pub(super) fn parse(text: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         let open = text.iter().position(|byte| *byte == b'(')?;
         let close = text.iter().rposition(|byte| *byte == b')')?;
         let name = text.get(open + 1..close)?.to_vec();
@@ -36,15 +36,15 @@ impl Stat {
 
 /// What is used of `/proc/PID/status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Status {
-    pub(super) tgid: u32,
+pub(crate) struct Status {
+    pub(crate) tgid: u32,
     /// The real one of the four.
-    pub(super) uid: u32,
+    pub(crate) uid: u32,
 }
 
 impl Status {
     /// The kernel escapes the newlines of the name in this file, so a line is a line.
-    pub(super) fn parse(text: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         let number = |key: &[u8]| {
             let mut lines = text.split(|byte| *byte == b'\n');
             let value = lines.find_map(|line| line.strip_prefix(key))?;
@@ -62,7 +62,7 @@ impl Status {
 ///
 /// Empty ones at the end are dropped: a program that writes its own title over its arguments
 /// leaves hundreds of NULs behind it.
-pub(super) fn arguments(bytes: &[u8]) -> Arc<[Arc<str>]> {
+pub(crate) fn arguments(bytes: &[u8]) -> Arc<[Arc<str>]> {
     let end = bytes.iter().rposition(|byte| *byte != 0);
     let Some(used) = end.and_then(|end| bytes.get(..=end)) else {
         return [].into();
@@ -73,7 +73,7 @@ pub(super) fn arguments(bytes: &[u8]) -> Arc<[Arc<str>]> {
 }
 
 /// The cgroup v2 path of `/proc/PID/cgroup`: the `0::` line (cgroups(7)).
-pub(super) fn cgroup_v2(text: &[u8]) -> Option<String> {
+pub(crate) fn cgroup_v2(text: &[u8]) -> Option<String> {
     let path = text
         .split(|byte| *byte == b'\n')
         .find_map(|line| line.strip_prefix(b"0::"))?;
@@ -83,12 +83,12 @@ pub(super) fn cgroup_v2(text: &[u8]) -> Option<String> {
 
 /// What the kernel adds to the path of an unlinked file or cgroup is not part of its name. (A file
 /// may really be called so; the price is that such a name is shown without its end.)
-pub(super) fn without_deleted(path: &str) -> &str {
+pub(crate) fn without_deleted(path: &str) -> &str {
     path.strip_suffix(" (deleted)").unwrap_or(path)
 }
 
 /// The inode number of a link such as `net:[4026531840]` (namespaces(7)).
-pub(super) fn namespace_inode(link: &str) -> Option<u32> {
+pub(crate) fn namespace_inode(link: &str) -> Option<u32> {
     let number = link.split_once(":[")?.1.strip_suffix(']')?;
     number.parse().ok()
 }

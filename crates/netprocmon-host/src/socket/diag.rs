@@ -21,7 +21,7 @@ const ANSWER: usize = 72;
 
 /// A kind of socket to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Dump {
+pub(crate) struct Dump {
     pub(super) protocol: Protocol,
     pub(super) family: u8,
     /// The file in `/proc/net` that lists the same.
@@ -31,7 +31,7 @@ pub(super) struct Dump {
 const V4: u8 = 2; // AF_INET
 const V6: u8 = 10; // AF_INET6
 
-pub(super) const DUMPS: [Dump; 8] = [
+pub(crate) const DUMPS: [Dump; 8] = [
     Dump::new(Protocol::TCP, V4, "tcp"),
     Dump::new(Protocol::TCP, V6, "tcp6"),
     Dump::new(Protocol::UDP, V4, "udp"),
@@ -84,7 +84,7 @@ fn request(dump: Dump) -> [u8; REQUEST] {
 }
 
 /// One socket of a dump; `None` where the message is cut short or in no state that we know.
-fn parse(dump: Dump, netns: NetnsId, body: &[u8]) -> Option<Socket> {
+pub(crate) fn parse(dump: Dump, netns: NetnsId, body: &[u8]) -> Option<Socket> {
     let family = *body.first()?;
     let state = match dump.protocol {
         Protocol::TCP => ConnectionState::from_tcp(*body.get(1)?)?,
