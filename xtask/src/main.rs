@@ -15,6 +15,7 @@ mod instructions;
 mod kernels;
 mod lab;
 mod packages;
+mod python;
 mod shell;
 mod test;
 
@@ -34,6 +35,8 @@ enum Command {
     Fuzz(fuzz::Fuzz),
     /// Count the instructions of what runs in each tick, and compare with what is committed.
     Instructions(instructions::Instructions),
+    /// Build the Python package, and run its lints, types and tests.
+    Python(python::Python),
     /// Compile the BPF programs into the object that is committed.
     Bpf(bpf::Bpf),
     /// Everything that must hold for a commit: format, lints, docs, BPF object, licences,
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::Fuzz(fuzz) => fuzz.run(),
         Command::Kernels(kernels) => kernels.run(),
         Command::Instructions(instructions) => instructions.run(),
+        Command::Python(python) => python.run(),
         Command::Bpf(bpf) => bpf.run(),
         Command::Ci => ci::run(),
     };

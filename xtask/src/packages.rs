@@ -40,6 +40,12 @@ pub(crate) const BPF: &[Need] = &[
     need("/usr/include/linux/bpf.h", "linux-libc-dev"),
 ];
 
+/// For the Python package, where no other Python is new enough.
+pub(crate) const PYTHON: &[Need] = &[
+    need("python3", "python3"),
+    need("/usr/lib/python3.11/ensurepip/__init__.py", "python3-venv"),
+];
+
 /// For counting instructions.
 pub(crate) const INSTRUCTIONS: &[Need] = &[need("valgrind", "valgrind"), need("ip", "iproute2")];
 

@@ -44,6 +44,22 @@ impl Ticker {
         Ok(Self { epoll, timer })
     }
 
+    /// Makes it readable now, so that whoever waits for it looks: at the end, for instance.
+    pub fn expire(&self) -> io::Result<()> {
+        let spec = Itimerspec {
+            it_interval: Timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            },
+            it_value: Timespec {
+                tv_sec: 0,
+                tv_nsec: 1,
+            },
+        };
+        timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &spec)?;
+        Ok(())
+    }
+
     /// Whether the interval has passed since the last call that said so.
     pub fn take_tick(&self) -> io::Result<bool> {
         let mut expirations = [0; 8];
@@ -66,6 +82,15 @@ mod tests {
     use rustix::event::{PollFd, PollFlags, poll};
 
     use super::*;
+
+    #[test]
+    fn one_that_is_expired_wakes_whoever_waits_for_it() {
+        let (quiet, _other) = io::pipe().unwrap();
+        let ticker = Ticker::new(Duration::from_hours(1), quiet.as_fd()).unwrap();
+        ticker.expire().unwrap();
+        poll(&mut [PollFd::new(&ticker, PollFlags::IN)], None).unwrap();
+        assert!(ticker.take_tick().unwrap());
+    }
 
     #[test]
     fn it_turns_readable_at_the_interval_and_only_once_for_each() {

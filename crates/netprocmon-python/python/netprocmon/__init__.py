@@ -1,0 +1,106 @@
+"""How many bytes each process sends and receives, per network interface, exactly.
+
+>>> import time
+>>> from netprocmon import Monitor
+>>> with Monitor("nginx", interval=5) as monitor:  # doctest: +SKIP
+...     for snapshot in monitor:
+...         print(snapshot.totals.bytes_sent, [usage.pid for usage in snapshot.top(3)])
+
+`Monitor` counts; a `Snapshot` is an immutable look at what was counted; `measure` and `run` say
+what a block of a program or a command cost; `connections` lists sockets.
+
+Linux 6.3 or later, and root or the capabilities that a `PermissionDenied` names.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netprocmon._errors import (
+    Error,
+    FilterError,
+    MonitorClosed,
+    MonitorForked,
+    NoSuchAddress,
+    NoSuchInterface,
+    NoSuchProcess,
+    NotCounted,
+    PermissionDenied,
+    SystemFailure,
+    Unsupported,
+)
+from netprocmon._measure import Measurement, measure, run
+from netprocmon._monitor import D_RECV, D_SEND, P_TCP, P_UDP, Monitor
+from netprocmon._netprocmon import VERSION as __version__  # noqa: N811  # as everybody has it
+from netprocmon._records import (
+    Address,
+    Connection,
+    Counters,
+    Degradation,
+    DeviceCounters,
+    Group,
+    Health,
+    InterfaceSummary,
+    InterfaceUsage,
+    NetworkTraffic,
+    ProcessUsage,
+    ProtocolUsage,
+    Rates,
+    UnattributedUsage,
+    Usage,
+)
+from netprocmon._snapshot import Snapshot
+from netprocmon._sockets import connections
+from netprocmon._stream import Stream, Subscription
+
+if TYPE_CHECKING:
+    from netprocmon._ipython import Shell
+
+__all__ = [
+    "D_RECV",
+    "D_SEND",
+    "P_TCP",
+    "P_UDP",
+    "Address",
+    "Connection",
+    "Counters",
+    "Degradation",
+    "DeviceCounters",
+    "Error",
+    "FilterError",
+    "Group",
+    "Health",
+    "InterfaceSummary",
+    "InterfaceUsage",
+    "Measurement",
+    "Monitor",
+    "MonitorClosed",
+    "MonitorForked",
+    "NetworkTraffic",
+    "NoSuchAddress",
+    "NoSuchInterface",
+    "NoSuchProcess",
+    "NotCounted",
+    "PermissionDenied",
+    "ProcessUsage",
+    "ProtocolUsage",
+    "Rates",
+    "Snapshot",
+    "Stream",
+    "Subscription",
+    "SystemFailure",
+    "UnattributedUsage",
+    "Unsupported",
+    "Usage",
+    "__version__",
+    "connections",
+    "measure",
+    "run",
+]
+
+
+def load_ipython_extension(ipython: Shell) -> None:
+    """Register the magics `%network` and `%%network`: what IPython's `%load_ext` calls."""
+    from netprocmon._ipython import register
+
+    register(ipython)
