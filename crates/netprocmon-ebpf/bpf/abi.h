@@ -135,6 +135,16 @@ struct process {
 };
 _Static_assert(sizeof(struct process) == 40 + COMM_LEN + EXE_LEN + ARGS_LEN, "shared with abi.rs");
 
+/* How a process came to be; the tgid is the key. */
+struct birth {
+	__u64 start;
+	__u64 parent_start;
+	__u32 parent_tgid;
+	__u32 unused;
+	char comm[COMM_LEN]; /* since it last executed a program */
+};
+_Static_assert(sizeof(struct birth) == 24 + COMM_LEN, "shared with abi.rs");
+
 enum event_kind {
 	EVENT_PROCESS = 1, /* new, or changed by exec */
 	EVENT_EXIT = 2,

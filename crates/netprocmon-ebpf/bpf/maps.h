@@ -164,6 +164,17 @@ struct {
 	__type(value, __u32);
 } trees SEC(".maps");
 
+/*
+ * Who forked whom, of all processes that were born lately: those that use the network come from
+ * others, which mostly do not, and may be gone before anybody asks.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u32);
+	__type(value, struct birth);
+} births SEC(".maps");
+
 /* Network namespaces by cookie, which is never given again. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

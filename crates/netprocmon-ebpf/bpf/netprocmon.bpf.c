@@ -402,9 +402,13 @@ SEC("tp_btf/sched_process_fork")
 int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct *child)
 {
 	__u32 parent_tgid = parent->tgid, child_tgid = child->tgid;
-	__u32 *tree = bpf_map_lookup_elem(&trees, &parent_tgid);
+	__u32 *tree;
 
-	if (!tree || child_tgid == parent_tgid)
+	if (child_tgid == parent_tgid)
+		return 0;
+	note_birth(child);
+	tree = bpf_map_lookup_elem(&trees, &parent_tgid);
+	if (!tree)
 		return 0;
 	__u32 number = *tree;
 	if (bpf_map_update_elem(&trees, &child_tgid, &number, BPF_ANY))
@@ -418,8 +422,10 @@ int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct l
 {
 	struct process_key key = { .start = task->group_leader->start_boottime,
 				   .tgid = task->tgid };
-	struct process *process = bpf_map_lookup_elem(&processes, &key);
+	struct process *process;
 
+	note_name(key.tgid, task->group_leader);
+	process = bpf_map_lookup_elem(&processes, &key);
 	if (!process)
 		return 0;
 	read_identity(process, task);

@@ -76,6 +76,34 @@ static __always_inline void read_identity(struct process *process, struct task_s
 	process->netns = task->nsproxy ? task->nsproxy->net_ns->ns.inum : 0;
 }
 
+/* A thread of another process's is no birth. */
+static __always_inline void note_birth(struct task_struct *child)
+{
+	struct task_struct *parent = child->real_parent->group_leader;
+	struct birth birth = { .start = child->start_boottime,
+			       .parent_start = parent->start_boottime,
+			       .parent_tgid = parent->tgid };
+	__u32 tgid = child->tgid;
+
+#pragma unroll
+	for (int i = 0; i < COMM_LEN; i++)
+		birth.comm[i] = child->comm[i];
+	/* What is forgotten is not known. */
+	bpf_map_update_elem(&births, &tgid, &birth, BPF_ANY);
+}
+
+/* A program was executed: it has another name now. */
+static __always_inline void note_name(__u32 tgid, struct task_struct *leader)
+{
+	struct birth *birth = bpf_map_lookup_elem(&births, &tgid);
+
+	if (!birth)
+		return;
+#pragma unroll
+	for (int i = 0; i < COMM_LEN; i++)
+		birth->comm[i] = leader->comm[i];
+}
+
 /* Makes sure that the process is in the table. `current` says whether it is the calling one. */
 ONCE int remember(__u64 start, __u32 tgid, bool current)
 {

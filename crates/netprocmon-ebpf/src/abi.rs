@@ -143,6 +143,17 @@ pub(crate) struct ProcessRecord {
     pub(crate) args: [u8; ARGS_LEN],
 }
 
+/// `struct birth`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct BirthRecord {
+    pub(crate) start: u64,
+    pub(crate) parent_start: u64,
+    pub(crate) parent_tgid: u32,
+    unused: u32,
+    pub(crate) comm: [u8; COMM_LEN],
+}
+
 /// `struct event`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -207,6 +218,7 @@ const _: () = assert!(size_of::<ConnectionRow>() == 192);
 const _: () = assert!(size_of::<PeerKey>() == 32);
 const _: () = assert!(size_of::<ProcessKey>() == 16);
 const _: () = assert!(size_of::<ProcessRecord>() == 40 + COMM_LEN + EXE_LEN + ARGS_LEN);
+const _: () = assert!(size_of::<BirthRecord>() == 24 + COMM_LEN);
 const _: () = assert!(size_of::<Event>() == 32);
 const _: () = assert!(size_of::<MessageRecord>() == 72 + MESSAGE_BYTES);
 const _: () = assert!(size_of::<KernelState>() == 72);
@@ -220,6 +232,8 @@ unsafe impl aya::Pod for ProcessKey {}
 // SAFETY: as above.
 unsafe impl aya::Pod for ProcessRecord {}
 
+// SAFETY: as above.
+unsafe impl aya::Pod for BirthRecord {}
 // SAFETY: as above.
 unsafe impl aya::Pod for NetnsRecord {}
 // SAFETY: as above.

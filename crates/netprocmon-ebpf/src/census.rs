@@ -13,16 +13,19 @@ use std::sync::Arc;
 
 use aya::Ebpf;
 use aya::maps::{HashMap, MapData};
+use netprocmon_host::ancestry::{Ancestry, Birth};
 use netprocmon_host::{BootClock, process, script, user};
 use netprocmon_model::{NetnsId, Pid, Process, ProcessId};
 
-use crate::abi::{ARGS_LEN, ProcessKey, ProcessRecord};
+use crate::abi::{ARGS_LEN, BirthRecord, ProcessKey, ProcessRecord};
 use crate::books::typed;
 use crate::error::EbpfError;
 use cgroups::Cgroups;
 
 pub(crate) struct Census {
     table: HashMap<MapData, ProcessKey, ProcessRecord>,
+    births: HashMap<MapData, u32, BirthRecord>,
+    ancestry: Ancestry,
     known: BTreeMap<ProcessKey, Known>,
     cgroups: Cgroups,
     clock: BootClock,
@@ -46,6 +49,8 @@ impl Census {
     pub(crate) fn new(ebpf: &mut Ebpf, cgroup_root: OwnedFd) -> Result<Self, EbpfError> {
         Ok(Self {
             table: typed(ebpf, "processes", HashMap::try_from)?,
+            births: typed(ebpf, "births", HashMap::try_from)?,
+            ancestry: Ancestry::default(),
             known: BTreeMap::new(),
             cgroups: Cgroups::new(cgroup_root),
             clock: BootClock::new(),
@@ -95,6 +100,11 @@ impl Census {
         }
     }
 
+    /// The next round of learning begins.
+    pub(crate) fn begin(&mut self) {
+        self.ancestry.forget();
+    }
+
     pub(crate) fn knows(&self, key: ProcessKey) -> bool {
         self.known.contains_key(&key)
     }
@@ -112,6 +122,7 @@ impl Census {
             // The table was full when it came: what lives can still be asked.
             let mut facts = living(key, &self.clock)?;
             self.find_place(&mut facts, None);
+            self.find_parents(&mut facts);
             facts
         };
         let ended = facts.exited.is_some();
@@ -221,7 +232,28 @@ impl Census {
             ..Process::new(id, &name)
         };
         self.find_place(&mut facts, written.then_some(record.cgroup));
+        match &before {
+            Some(before) => {
+                facts.parents = Arc::clone(&before.parents);
+                facts.ppid = before.ppid;
+            }
+            None => self.find_parents(&mut facts),
+        }
         facts
+    }
+
+    /// Fills in who is above it; once, for who has ended is forgotten by and by.
+    fn find_parents(&mut self, facts: &mut Process) {
+        let births = &self.births;
+        facts.parents = self.ancestry.of(facts, |pid| {
+            let record = births.get(&pid.0, 0).ok()?;
+            Some(birth(&record, pid))
+        });
+        facts.ppid = facts
+            .parents
+            .first()
+            .map(|parent| parent.pid)
+            .or(facts.ppid);
     }
 
     /// Fills in the cgroup's path, where only its number is known, and what the path means.
@@ -242,6 +274,22 @@ impl Census {
             &number
         };
         self.trees.get(number).copied()
+    }
+}
+
+/// A birth as the kernel side wrote it down.
+fn birth(record: &BirthRecord, pid: Pid) -> Birth {
+    let id = |start, tgid| {
+        Census::id(ProcessKey {
+            start,
+            tgid,
+            unused: 0,
+        })
+    };
+    Birth {
+        start_boottime: id(record.start, pid.0).start_boottime,
+        parent: id(record.parent_start, record.parent_tgid),
+        name: String::from_utf8_lossy(until_nul(&record.comm)).into(),
     }
 }
 

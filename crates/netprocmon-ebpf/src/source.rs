@@ -169,6 +169,7 @@ impl EbpfSource {
 
     /// Takes the events that wait, without reading counters; for when the descriptor is readable.
     pub fn drain_events(&mut self, sink: &mut impl FnMut(Observation)) {
+        self.census.begin();
         for key in std::mem::take(&mut self.to_learn) {
             learn(&mut self.census, key, sink);
         }

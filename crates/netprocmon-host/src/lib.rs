@@ -13,6 +13,7 @@
 //! five small files, all through one descriptor of `/proc/PID`, so that a reused pid cannot mix
 //! two processes in one answer.
 
+pub mod ancestry;
 pub mod cgroup;
 pub mod clock;
 pub mod dns;

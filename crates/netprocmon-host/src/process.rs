@@ -151,6 +151,31 @@ pub fn id(pid: Pid) -> Option<ProcessId> {
     })
 }
 
+/// What one small file says of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Glance {
+    /// Which.
+    pub id: ProcessId,
+    /// `comm`.
+    pub name: Arc<str>,
+    /// Its parent now; 0 above the first process.
+    pub ppid: Pid,
+}
+
+/// A process's name and parent, from `/proc/PID/stat` alone.
+#[must_use]
+pub fn glance(pid: Pid) -> Option<Glance> {
+    let stat = read_stat(pid)?;
+    Some(Glance {
+        id: ProcessId {
+            pid,
+            start_boottime: ns_from_ticks(stat.start_ticks),
+        },
+        name: String::from_utf8_lossy(&stat.name).into(),
+        ppid: Pid(stat.ppid),
+    })
+}
+
 /// Whether two starts, in nanoseconds since boot, are the same at the resolution of `/proc`: the
 /// kernel's own has nanoseconds, the one that was read here is a whole number of ticks.
 #[must_use]

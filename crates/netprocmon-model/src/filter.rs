@@ -55,12 +55,11 @@ mod view;
 pub use error::FilterError;
 pub use view::FilterView;
 
-use field::{About, Field};
-use matcher::Test;
+use field::About;
 use recount::Basis;
 use syntax::Expression;
 
-use crate::{Pid, Snapshot};
+use crate::Snapshot;
 
 /// A filter, parsed. Cheap to clone; the default takes everything. Printing it gives a text that
 /// parses to the same filter.
@@ -91,21 +90,6 @@ impl Filter {
     #[must_use]
     pub fn needs_connections(&self) -> bool {
         self.recounts_connections() || self.has_words
-    }
-
-    /// The roots of the trees that it asks about. A snapshot knows the parents of processes that
-    /// use the network only; who follows these trees from now on finds members behind a shell, too.
-    #[must_use]
-    pub fn trees(&self) -> Vec<Pid> {
-        let mut roots = Vec::new();
-        if let Some(expression) = &self.expression {
-            expression.terms(&mut |term| {
-                if let (Some(Field::Tree), Test::Compare(_, root)) = (term.field, &term.test) {
-                    roots.extend(u32::try_from(*root).ok().map(Pid));
-                }
-            });
-        }
-        roots
     }
 
     /// What it takes of one snapshot.

@@ -36,7 +36,8 @@ pub use view::GroupView;
 pub enum GroupBy {
     /// One process.
     Process,
-    /// The root of the followed tree; else the topmost known ancestor below pid 1.
+    /// [`Process::root`](crate::Process::root): the followed tree's, else the topmost parent below
+    /// what starts everything.
     Tree,
     /// The process's name.
     Name,

@@ -43,7 +43,7 @@ pub use interface::{
 pub use ledger::{Ledger, Retention};
 pub use observation::{ConnectionReading, Delta, Merged, Observation, Owner, Reason, TrafficKey};
 pub use place::{Container, Place, Pod, ProgramFile};
-pub use process::Process;
+pub use process::{Ancestor, Process};
 pub use protocol::{IpVersion, Protocol, UnknownProtocol};
 pub use remote::{Origin, Peer, Scope};
 pub use selection::Selection;

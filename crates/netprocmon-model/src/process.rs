@@ -24,6 +24,9 @@ pub struct Process {
     pub started: Option<Timestamp>,
     /// The parent's pid when the process was first seen.
     pub ppid: Option<Pid>,
+    /// Who started it, who started that, and so on: the parent first, as far as it is known.
+    /// Shared by the processes that one parent started.
+    pub parents: Arc<[Ancestor]>,
     /// `comm`: at most 15 bytes of the kernel's (`/proc/PID/comm`).
     pub name: Arc<str>,
     /// The program file's path; `None` where it could not be read in time.
@@ -52,6 +55,28 @@ pub struct Process {
     pub tree: Option<Pid>,
 }
 
+/// One of those above a process, as it was when the process was first seen: it may have ended since.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Ancestor {
+    /// Which process: pid and start, never the pid alone.
+    #[serde(skip)]
+    pub id: ProcessId,
+    /// Its pid.
+    pub pid: Pid,
+    /// `comm`; `None` where it was gone before it could be asked.
+    pub name: Option<Arc<str>>,
+}
+
+impl Ancestor {
+    fn starts_everything(&self) -> bool {
+        let name = self.name.as_deref().unwrap_or_default();
+        self.pid.0 <= 1 || MANAGERS.contains(&name)
+    }
+}
+
+/// Names as the kernel cuts them.
+const MANAGERS: [&str; 3] = ["systemd", "containerd-shim", "conmon"];
+
 impl Process {
     /// A process of which nothing is known yet but who it is and what it is called.
     #[must_use]
@@ -61,6 +86,7 @@ impl Process {
             pid: id.pid,
             started: None,
             ppid: None,
+            parents: [].into(),
             name: name.into(),
             exe: None,
             command: None,
@@ -74,6 +100,27 @@ impl Process {
             exited: None,
             tree: None,
         }
+    }
+
+    /// Whether it is the process with this pid or comes from it, however its parents ended.
+    #[must_use]
+    pub fn is_in_tree(&self, root: Pid) -> bool {
+        self.pid == root
+            || self.tree == Some(root)
+            || self.parents.iter().any(|above| above.pid == root)
+    }
+
+    /// The root of its tree: that of the followed tree that it belongs to; else the topmost of its
+    /// parents below what starts everything and would make all processes one tree: pid 1, a
+    /// user's own `systemd`, the shim of a container.
+    #[must_use]
+    pub fn root(&self) -> Pid {
+        let below = self
+            .parents
+            .iter()
+            .take_while(|one| !one.starts_everything());
+        let top = below.last().map(|one| one.pid);
+        self.tree.or(top).unwrap_or(self.pid)
     }
 
     /// What people call the process, in a line: of an interpreter what it runs, with its own name
@@ -162,6 +209,39 @@ mod tests {
         ] {
             assert_eq!(process(name, exe).title(), title);
         }
+    }
+
+    #[test]
+    fn a_tree_begins_below_what_starts_everything() {
+        let above = |names: &[(u32, &str)]| {
+            let one = |&(pid, name): &(u32, &str)| Ancestor {
+                id: ProcessId {
+                    pid: Pid(pid),
+                    start_boottime: 1,
+                },
+                pid: Pid(pid),
+                name: (!name.is_empty()).then(|| name.into()),
+            };
+            Process {
+                parents: names.iter().map(one).collect(),
+                ..process("curl", None)
+            }
+        };
+        for (parents, root) in [
+            (&[][..], 7),
+            (&[(1, "systemd")], 7),
+            (&[(5, "sh"), (4, "make"), (1, "init")], 4),
+            (&[(5, "firefox"), (4, "systemd"), (1, "systemd")], 5),
+            (&[(5, "app"), (4, "containerd-shim"), (1, "")], 5),
+            (&[(5, "")], 5),
+        ] {
+            assert_eq!(above(parents).root(), Pid(root), "{parents:?}");
+        }
+        let mut followed = above(&[(5, "sh"), (1, "init")]);
+        followed.tree = Some(Pid(6));
+        assert_eq!(followed.root(), Pid(6));
+        assert!(followed.is_in_tree(Pid(5)) && followed.is_in_tree(Pid(7)));
+        assert!(!followed.is_in_tree(Pid(8)));
     }
 
     #[test]

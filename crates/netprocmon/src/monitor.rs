@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use netprocmon_ebpf::{EbpfSource, Options, TreeNumber};
+use netprocmon_host::ancestry::Ancestry;
 use netprocmon_host::{interface, process};
 use netprocmon_model::{
     Counters, Degradation, InterfaceId, Ledger, Observation, Pid, Protocol, Selection, Snapshot,
@@ -286,7 +287,7 @@ impl Monitor {
     ///
     /// [`NoSuchProcess`](crate::ErrorKind::NoSuchProcess).
     pub fn add_pid(&mut self, pid: Pid, children: Children) -> Result<(), Error> {
-        let facts = process::read(pid).ok_or_else(|| no_such_process(pid))?;
+        let mut facts = process::read(pid).ok_or_else(|| no_such_process(pid))?;
         self.collect();
         self.remove_pid(pid);
         let id = facts.id;
@@ -295,6 +296,7 @@ impl Monitor {
             Children::Follow => Some(self.follow(pid)?),
         };
         if self.ledger.process(id).is_none() {
+            facts.parents = Ancestry::default().of(&facts, |_| None);
             self.ledger.observe(Observation::Process(Arc::new(facts)));
         }
         self.ledger.keep(id);

@@ -1,6 +1,8 @@
 //! What can happen to a process while its bytes are under way: another name, an heir to its pid, a
 //! violent end; and to a namespace: an end before anybody looked.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use crate::net::End;
 use crate::report::{Check, Tolerance};
 use crate::scenario::{Scenario, Seat};
 use crate::stage::Stage;
-use crate::verify;
+use crate::{verify, wait};
 
 mod reborn;
 
@@ -175,6 +177,8 @@ fn stuck(stage: &mut Stage) -> Result<()> {
 
 /// So many that a namespace lives for some tenths of a second, and ends before the next sample.
 const DATAGRAMS: u64 = 10_000;
+/// For a reader to have its turn.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// Sampled once a second; each namespace lives for a fraction of that. A monitor that is waited for
 /// looks at a new namespace at once, so the interfaces have their names.
@@ -194,19 +198,29 @@ fn hermits(stage: &mut Stage, all: usize, at_once: usize) -> Result<()> {
             started.push(stage.start(End::Left, format!("hermit-{n}"), &hermit)?);
         }
         // They are heard by another thread while this one waits as a caller of the library does.
+        // They stay until that has had a turn: on a busy machine it may be long in coming.
+        let turns = Arc::new(AtomicU64::new(0));
+        let taken = Arc::clone(&turns);
         let listener = thread::spawn(move || -> Result<Vec<Account>> {
             let mut heard = Vec::new();
             for hermit in &mut started {
                 hermit.go()?;
             }
-            for mut hermit in started {
+            for hermit in &mut started {
                 heard.extend(hermit.accounts(1)?);
+            }
+            let before = taken.load(Relaxed);
+            wait::until(LIMIT, || {
+                Ok((taken.load(Relaxed) > before + 1).then_some(()))
+            })?;
+            for hermit in started {
                 hermit.release()?;
             }
             Ok(heard)
         });
         while !listener.is_finished() {
             stage.wait_for_sample(Duration::from_millis(20))?;
+            turns.fetch_add(1, Relaxed);
         }
         accounts.extend(
             listener

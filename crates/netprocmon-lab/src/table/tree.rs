@@ -1,16 +1,24 @@
-//! Trees: what a process and all below it have moved, with those that have ended.
+//! Trees: what a process and all below it have moved, with those that have ended; and who is above
+//! a process, with those that have ended.
 
-use anyhow::{Context, Result};
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, UdpSocket};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
 use netprocmon::IpVersion::V4;
 use netprocmon::{Children, Counters, GroupBy, GroupKey, Monitor, MonitorBuilder, Pid};
 
 use super::{args, at};
-use crate::generate::Wire;
+use crate::generate::{Account, Wire};
 use crate::net::End;
 use crate::report::{Check, Tolerance};
 use crate::scenario::Scenario;
 use crate::stage::Stage;
-use crate::verify;
+use crate::{verify, wait};
 
 pub(super) const ROWS: &[Scenario] = &[
     Scenario::new("a tree whose children have ended", |stage| {
@@ -21,6 +29,7 @@ pub(super) const ROWS: &[Scenario] = &[
         tree(stage, |builder, root| builder.pid(root, Children::Follow))
     })
     .own_comparison(),
+    Scenario::new("parents that use no network and have ended", parents),
 ];
 
 const CHILDREN: usize = 50;
@@ -74,7 +83,9 @@ fn tree(stage: &mut Stage, ask: fn(MonitorBuilder, Pid) -> MonitorBuilder) -> Re
     let group = groups
         .iter()
         .find(|group| group.key == GroupKey::Tree(root));
-    let ours = group.map(|group| group.counters);
+    // One that is not followed belongs to a tree that begins somewhere above the lab.
+    let filtered = snapshot.filter(&format!("tree={root}").parse()?).totals;
+    let ours = Some(group.map_or(filtered, |group| group.counters));
     for (what, truth, ours) in [
         (
             "bytes sent",
@@ -113,3 +124,124 @@ fn tree(stage: &mut Stage, ask: fn(MonitorBuilder, Pid) -> MonitorBuilder) -> Re
     ));
     Ok(())
 }
+
+/// Each says its pid and becomes nobody's parent as soon as it has started the next.
+const OUTER: &str = "#!/bin/sh
+echo $$ >&2
+exec 3<&0
+\"$2\" \"$@\" <&3 &
+";
+const MIDDLE: &str = "#!/bin/sh
+echo $$ >&2
+exec 3<&0
+\"$3\" <&3 &
+";
+/// A shell can open no socket: its standard output is one.
+const INNER: &str = "#!/bin/sh
+echo $$ >&2
+read -r go
+n=0
+while [ $n -lt 20 ]; do
+    printf '%300s' x
+    n=$((n + 1))
+done
+read -r end
+";
+const DATAGRAMS: u64 = 20;
+const SIZE: u64 = 300;
+const HEADERS: u64 = 20 + 8;
+
+/// A shell that starts a shell that starts a shell; only the last uses the network, when the others
+/// have long ended.
+fn parents(stage: &mut Stage) -> Result<()> {
+    let scripts = [
+        ("outer.sh", OUTER),
+        ("middle.sh", MIDDLE),
+        ("inner.sh", INNER),
+    ];
+    let mut paths = Vec::new();
+    for (name, text) in scripts {
+        let path = stage.write(name, text)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+        paths.push(path);
+    }
+    stage.count()?;
+    let sink = args(["udp-sink", "--count", &DATAGRAMS.to_string()]);
+    let mut sink = stage.start(End::Right, "udp-sink", &sink)?;
+    let to = SocketAddr::new(End::Right.address(V4), sink.port()?);
+    let socket = stage.namespace(End::Left).inside(|| -> Result<_> {
+        let socket = UdpSocket::bind((End::Left.address(V4), 0))?;
+        socket.connect(to)?;
+        Ok(socket)
+    })??;
+    let mut outer = Command::new(&paths[0])
+        .args(&paths)
+        .stdin(Stdio::piped())
+        .stdout(std::os::fd::OwnedFd::from(socket))
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("start a shell")?;
+    let said = BufReader::new(outer.stderr.take().context("it was piped")?);
+    let said = said.lines().take(scripts.len());
+    let pids = said
+        .map(|line| Ok(line?.trim().parse()?))
+        .collect::<Result<Vec<u32>>>()?;
+    let [outer_pid, middle, inner] = pids[..] else {
+        bail!("not every shell has said its pid: {pids:?}");
+    };
+    let mut input = outer.stdin.take().context("it was piped")?;
+    outer.wait()?;
+    ended(middle)?;
+    input.write_all(b"go\n")?;
+    stage.finish(sink, 1)?;
+    drop(input);
+    ended(inner)?;
+    stage.take(Account {
+        pid: inner,
+        name: "inner.sh".to_owned(),
+        sent: DATAGRAMS * SIZE,
+        recv: 0,
+        wire: Some(Wire {
+            bytes_sent: DATAGRAMS * (SIZE + HEADERS),
+            packets_sent: DATAGRAMS,
+            ..Wire::default()
+        }),
+    });
+    let Some(snapshot) = stage.snapshot()? else {
+        return Ok(());
+    };
+    let usage = snapshot.process(Pid(inner));
+    let above = usage
+        .map(|usage| &usage.process.parents[..])
+        .unwrap_or_default();
+    let ours: Vec<_> = above
+        .iter()
+        .map(|one| format!("{} {}", one.pid, one.name.as_deref().unwrap_or("-")))
+        .collect();
+    let own = fs::read_to_string("/proc/self/comm")?;
+    let truth = [
+        format!("{middle} middle.sh"),
+        format!("{outer_pid} outer.sh"),
+        format!("{} {}", std::process::id(), own.trim_end()),
+    ];
+    let found = ours.get(..truth.len()).unwrap_or(&ours);
+    stage.check(Check::same(
+        "who is above it",
+        Some(&truth[..]),
+        Some(found),
+    ));
+    let mut tree = snapshot.filter(&format!("tree={outer_pid}").parse()?);
+    let only = tree.processes.pop().filter(|_| tree.processes.is_empty());
+    let ours = only.map(|usage| usage.process.pid);
+    stage.check(Check::same("a filter for the tree", Some(Pid(inner)), ours));
+    Ok(())
+}
+
+/// Waits for the end of a process that is not our child. Whoever adopted it may leave a zombie.
+fn ended(pid: u32) -> Result<()> {
+    let file = format!("/proc/{pid}/exe");
+    let gone = || Ok(fs::read_link(&file).is_err().then_some(()));
+    wait::until(LIMIT, gone)?.with_context(|| format!("process {pid} does not end"))
+}
+
+const LIMIT: Duration = Duration::from_secs(10);

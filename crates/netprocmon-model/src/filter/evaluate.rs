@@ -1,19 +1,17 @@
 //! Whether a filter takes a row. What is asked about a process is looked up once for all its rows.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::Filter;
 use super::facts::{Row, process_passes};
 use super::field::{About, Field};
 use super::syntax::{Expression, Operator, Term};
-use crate::{Pid, ProcessId, Snapshot};
+use crate::ProcessId;
 
 /// Asks a filter about the rows of one snapshot.
 #[derive(Debug)]
 pub(super) struct Judge<'a> {
     expression: Option<&'a Expression>,
-    trees: BTreeMap<Pid, HashSet<ProcessId>>,
     /// Whether rows are connections: then a bare word asks about this one's remote, else about
     /// any of the process's.
     by_connection: bool,
@@ -23,7 +21,7 @@ pub(super) struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(filter: &'a Filter, snapshot: &Snapshot, by_connection: bool) -> Self {
+    pub(super) fn new(filter: &'a Filter, by_connection: bool) -> Self {
         let expression = filter.expression.as_deref();
         let mut count = 0;
         if let Some(expression) = expression {
@@ -31,7 +29,6 @@ impl<'a> Judge<'a> {
         }
         Self {
             expression,
-            trees: trees(snapshot, filter.trees()),
             by_connection,
             known: vec![Cell::new(None); count],
             process: Cell::new(None),
@@ -65,12 +62,10 @@ impl<'a> Judge<'a> {
                 called || (self.by_connection && row.remote_passes(&term.test))
             }
             Some(Field::Tree) => self.once(term, || {
-                let id = row.process.map(|usage| usage.process.id);
-                let trees = self.trees.iter();
-                id.is_some_and(|id| {
-                    let mut mine = trees.filter(|(_, members)| members.contains(&id));
-                    mine.any(|(root, _)| term.test.takes_number(root.0.into())) != negated
-                })
+                let root = term.test.pid();
+                row.process
+                    .zip(root)
+                    .is_some_and(|(usage, root)| usage.process.is_in_tree(root) != negated)
             }),
             Some(field) if field.about() == About::Process => {
                 self.once(term, || row.passes(field, &term.test, negated))
@@ -100,41 +95,4 @@ impl<'a> Judge<'a> {
         known.set(Some(found));
         found
     }
-}
-
-/// The processes of each tree: those that were followed as one, those with the root's pid, and all
-/// below them by their parents' pids. A pid was a parent's only if that started first.
-fn trees(snapshot: &Snapshot, roots: Vec<Pid>) -> BTreeMap<Pid, HashSet<ProcessId>> {
-    if roots.is_empty() {
-        return BTreeMap::new();
-    }
-    let mut children: HashMap<Pid, Vec<ProcessId>> = HashMap::new();
-    for usage in &snapshot.processes {
-        if let Some(parent) = usage.process.ppid {
-            children.entry(parent).or_default().push(usage.process.id);
-        }
-    }
-    let tree = |root: Pid| {
-        let is_root = |pid: Pid| pid == root;
-        let all = snapshot.processes.iter().map(|usage| &usage.process);
-        let mut found: Vec<ProcessId> = all
-            .filter(|process| {
-                let parent = process.ppid.filter(|_| process.pid.0 != 0);
-                is_root(process.pid)
-                    || process.tree.is_some_and(is_root)
-                    || parent.is_some_and(is_root)
-            })
-            .map(|process| process.id)
-            .collect();
-        let mut members: HashSet<ProcessId> = found.iter().copied().collect();
-        while let Some(parent) = found.pop() {
-            for child in children.get(&parent.pid).into_iter().flatten() {
-                if child.start_boottime >= parent.start_boottime && members.insert(*child) {
-                    found.push(*child);
-                }
-            }
-        }
-        members
-    };
-    roots.into_iter().map(|root| (root, tree(root))).collect()
 }

@@ -8,7 +8,7 @@ use super::field::{Field, Kind};
 use super::pattern;
 use super::syntax::Operator;
 use super::value::{self, AddressPattern};
-use crate::Protocol;
+use crate::{Pid, Protocol};
 
 /// What a value is compared with.
 #[derive(Clone, Debug)]
@@ -86,6 +86,14 @@ impl Test {
     }
 
     /// Whether a number passes.
+    /// The one pid that it asks about.
+    pub(super) fn pid(&self) -> Option<Pid> {
+        match self {
+            Self::Compare(_, pid) => u32::try_from(*pid).ok().map(Pid),
+            _ => None,
+        }
+    }
+
     pub(super) fn takes_number(&self, number: u64) -> bool {
         let Self::Compare(operator, wanted) = self else {
             return false;

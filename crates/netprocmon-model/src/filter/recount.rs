@@ -89,7 +89,7 @@ pub(super) fn filtered(
         return taken;
     }
     let by_connection = filter.basis == Basis::Connections;
-    let judge = Judge::new(filter, snapshot, by_connection);
+    let judge = Judge::new(filter, by_connection);
     let asked = Asked {
         judge,
         snapshot,

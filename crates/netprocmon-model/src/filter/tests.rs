@@ -120,15 +120,6 @@ fn the_mark_stands_below_the_place_however_hostile_the_text() {
 }
 
 #[test]
-fn the_trees_that_it_asks_about() {
-    assert_eq!(
-        filter("tree=5 or not (tree!=7 x)").trees(),
-        [Pid(5), Pid(7)]
-    );
-    assert!(filter("pid=5").trees().is_empty());
-}
-
-#[test]
 fn what_it_needs() {
     for (text, recounts, needs) in [
         ("name=x sent>1 rate>1 age>1s reason=kernel", false, false),

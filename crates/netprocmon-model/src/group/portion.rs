@@ -212,47 +212,25 @@ impl<'a> Cut<'a, '_> {
     }
 }
 
-/// Who is above whom, among the processes of a snapshot.
-struct Roots<'a>(HashMap<Pid, Vec<&'a Process>>);
+/// What the processes of a snapshot are called, and those above them.
+struct Roots<'a>(HashMap<Pid, &'a Arc<str>>);
 
 impl<'a> Roots<'a> {
-    /// A chain of parents is not followed any further.
-    const LONGEST: usize = 1024;
-
     fn new(snapshot: &'a Snapshot) -> Self {
-        let mut by_pid: HashMap<Pid, Vec<&Process>> = HashMap::new();
-        for usage in &snapshot.processes {
-            by_pid
-                .entry(usage.process.pid)
-                .or_default()
-                .push(&usage.process);
-        }
-        Self(by_pid)
+        let processes = || snapshot.processes.iter().map(|usage| &usage.process);
+        let above = processes().flat_map(|process| &*process.parents);
+        let above = above.filter_map(|one| Some((one.pid, one.name.as_ref()?)));
+        // A process knows best what it is called.
+        Self(
+            above
+                .chain(processes().map(|one| (one.pid, &one.name)))
+                .collect(),
+        )
     }
 
-    fn of(&self, process: &'a Process) -> (Pid, Option<Arc<str>>) {
-        let mut top = process;
-        for _ in 0..Self::LONGEST {
-            if top.tree.is_some() {
-                break;
-            }
-            match self.parent(top) {
-                Some(parent) => top = parent,
-                None => break,
-            }
-        }
-        let root = top.tree.unwrap_or(top.pid);
-        let known = self.0.get(&root).and_then(|all| all.first());
-        (root, known.map(|process| Arc::clone(&process.name)))
-    }
-
-    /// The parent, if it is known; pid 1 is nobody's, or all would be one tree.
-    fn parent(&self, process: &Process) -> Option<&'a Process> {
-        let ppid = process.ppid.filter(|ppid| ppid.0 > 1)?;
-        let started_before = |parent: &&&Process| {
-            parent.id.start_boottime <= process.id.start_boottime && parent.id != process.id
-        };
-        let mut all = self.0.get(&ppid)?.iter();
-        all.rfind(started_before).copied()
+    /// The root of a process's tree, and its name.
+    fn of(&self, process: &Process) -> (Pid, Option<Arc<str>>) {
+        let root = process.root();
+        (root, self.0.get(&root).map(|name| Arc::clone(name)))
     }
 }

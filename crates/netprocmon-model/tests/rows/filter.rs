@@ -10,7 +10,9 @@ use netprocmon_model::{
 };
 use proptest::prelude::*;
 
-use crate::made::{ETH0, any_snapshot, bytes, connection, host, process, snapshot, usage};
+use crate::made::{
+    ETH0, any_snapshot, bytes, come_from, connection, host, process, snapshot, usage,
+};
 
 fn filter(text: &str) -> Filter {
     text.parse()
@@ -163,17 +165,21 @@ fn a_cut_name_is_found_whole() {
 }
 
 #[test]
-fn a_tree_has_those_that_were_followed_and_no_namesake_of_a_parent() {
+fn a_tree_has_those_that_were_followed_and_all_that_come_from_it() {
     let mut orphan = process(50, "orphan");
     orphan.tree = Some(Pid(10));
-    orphan.ppid = Some(Pid(1));
-    let mut older = process(5, "older");
-    older.ppid = Some(Pid(50));
-    let rows = [process(10, "root"), orphan, older];
+    come_from(&mut orphan, &[&process(1, "init")]);
+    // Below a shell that does not use the network, and has ended.
+    let mut far = process(60, "far");
+    come_from(&mut far, &[&process(55, "sh"), &process(10, "root")]);
+    let mut other = process(5, "other");
+    come_from(&mut other, &[&process(1, "init")]);
+    let rows = [process(10, "root"), orphan, far, other];
     let rows = rows.map(|process| usage(process, Vec::new(), Counters::ZERO));
     let host = snapshot(rows.into(), Vec::new(), Counters::ZERO);
-    // `older` started before the process that has its parent's pid now.
-    assert_eq!(pids(&host.filter(&filter("tree=10"))), [10, 50]);
+    assert_eq!(pids(&host.filter(&filter("tree=10"))), [10, 50, 60]);
+    assert_eq!(pids(&host.filter(&filter("tree=55"))), [60]);
+    assert_eq!(pids(&host.filter(&filter("tree!=10"))), [5]);
 }
 
 #[test]

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use netprocmon_model::{
-    Connection, ConnectionId, ConnectionState, ConnectionUsage, Container, Counters, Direction,
-    InterfaceId, InterfaceUsage, IpVersion, NetnsId, Peer, Pid, Place, Process, ProcessId,
-    ProcessUsage, Protocol, ProtocolUsage, Rates, Reason, SCHEMA_VERSION, Scope, Snapshot,
-    SourceKind, UnattributedUsage,
+    Ancestor, Connection, ConnectionId, ConnectionState, ConnectionUsage, Container, Counters,
+    Direction, InterfaceId, InterfaceUsage, IpVersion, NetnsId, Peer, Pid, Place, Process,
+    ProcessId, ProcessUsage, Protocol, ProtocolUsage, Rates, Reason, SCHEMA_VERSION, Scope,
+    Snapshot, SourceKind, UnattributedUsage,
 };
 use proptest::prelude::*;
 
@@ -128,6 +128,17 @@ pub(crate) fn process(pid: u32, name: &str) -> Process {
     Process::new(id, name)
 }
 
+/// Says whose child it is, the nearest first.
+pub(crate) fn come_from(process: &mut Process, above: &[&Process]) {
+    process.ppid = above.first().map(|parent| parent.pid);
+    let above = above.iter().map(|one| Ancestor {
+        id: one.id,
+        pid: one.pid,
+        name: Some(Arc::clone(&one.name)),
+    });
+    process.parents = above.collect();
+}
+
 /// A snapshot of these; `departed` is what processes moved that have left the list.
 pub(crate) fn snapshot(
     processes: Vec<ProcessUsage>,
@@ -165,7 +176,7 @@ pub(crate) fn host() -> Snapshot {
     let mut nginx = process(10, "nginx");
     nginx.user = Some("root".into());
     nginx.uid = Some(0);
-    nginx.ppid = Some(Pid(1));
+    come_from(&mut nginx, &[&process(1, "systemd")]);
     nginx.started = Some(before(3600));
     nginx.place = Arc::new(Place {
         unit: Some("nginx.service".into()),
@@ -173,7 +184,7 @@ pub(crate) fn host() -> Snapshot {
         ..Place::default()
     });
     let mut worker = process(11, "nginx");
-    worker.ppid = Some(Pid(10));
+    come_from(&mut worker, &[&nginx]);
     worker.user = Some("www-data".into());
     worker.place = Arc::clone(&nginx.place);
     worker.command = Some(["nginx:".into(), "worker process".into()].into());
@@ -287,7 +298,9 @@ fn process_of(number: usize, pid: u32, ppid: u32, name: usize, place: usize) -> 
         start_boottime: number as u64 + 1,
     };
     let mut process = Process::new(id, ["curl", "nginx", "a b"][name]);
-    process.ppid = (ppid > 0).then_some(Pid(ppid));
+    if ppid > 0 {
+        come_from(&mut process, &[&self::process(ppid, "a parent")]);
+    }
     process.user = (place > 1).then(|| "ana".into());
     process.place = Arc::new(Place {
         unit: (place == 1).then(|| "nginx.service".into()),
