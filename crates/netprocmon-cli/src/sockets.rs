@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use netprocmon::host::ancestry::Ancestry;
 use netprocmon::host::socket::Socket;
 use netprocmon::host::{BootClock, HostError, process, services, socket};
 use netprocmon::{
@@ -53,7 +54,12 @@ impl Inventory {
         let (sockets, errors) = socket::all_namespaces();
         let owners = socket::owners();
         let clock = BootClock::new();
-        let read = |pid| process::read_with(pid, &clock);
+        let mut ancestry = Ancestry::default();
+        let read = |pid| {
+            let mut process = process::read_with(pid, &clock)?;
+            process.parents = ancestry.of(&process, |_| None);
+            Some(process)
+        };
         let viewer = if rustix::process::geteuid().is_root() {
             Viewer::Root
         } else {
@@ -69,7 +75,7 @@ impl Inventory {
     fn of(
         sockets: Vec<Socket>,
         owners: &HashMap<u64, Vec<Pid>>,
-        read: impl Fn(Pid) -> Option<Process>,
+        mut read: impl FnMut(Pid) -> Option<Process>,
         service: impl Fn(u16, Protocol) -> Option<Arc<str>>,
         viewer: Viewer,
     ) -> Self {
