@@ -11,9 +11,9 @@ use crate::{NetnsId, Origin, Protocol};
 
 /// Looks up what is known at this moment. Never blocks: it is asked in the middle of a tick.
 ///
-/// Asked when a connection is first followed, never for a snapshot. Only a name that was not there
-/// is asked for again, at later readings of the connection, after [`revision`](Self::revision) has
-/// changed.
+/// Asked when a connection is first followed. Only a name that was not there is asked for again, at
+/// later readings of the connection and before the next snapshot, after
+/// [`revision`](Self::revision) has changed.
 ///
 /// ```
 /// use std::sync::Arc;

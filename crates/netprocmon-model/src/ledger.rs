@@ -52,6 +52,8 @@ pub struct Ledger {
     pairs: Pairs,
     names: Names,
     directory: Arc<dyn Directory>,
+    /// What the directory had found out when all were last named.
+    directory_revision: u64,
     unattributed: BTreeMap<(Reason, InterfaceId), Counters>,
     interfaces: BTreeMap<InterfaceId, InterfaceCount>,
     /// Selected processes that have left the accounts for good.
@@ -76,6 +78,7 @@ impl Ledger {
             pairs: Pairs::default(),
             names: Names::new(),
             directory: Arc::new(NoDirectory),
+            directory_revision: 0,
             unattributed: BTreeMap::new(),
             interfaces: BTreeMap::new(),
             departed: Counters::ZERO,
@@ -151,6 +154,7 @@ impl Ledger {
         interfaces: &[InterfaceReading],
         degradations: &Arc<[Degradation]>,
     ) -> Snapshot {
+        self.ask_directory_again();
         for reading in interfaces {
             if let Some(count) = self.interfaces.get_mut(&reading.id) {
                 count.read(reading);

@@ -144,7 +144,7 @@ impl MonitorBuilder {
     /// servers what this host talks to, and its packets are counted like any others.
     ///
     /// A thread of its own does that, one address after the other, and nothing waits for it: a name
-    /// is in the first snapshot after its connection has moved something more. Loopback and
+    /// is in the first snapshot after it was found. Loopback and
     /// multicast addresses are not looked up, nor private ones of other network namespaces.
     ///
     /// ```no_run

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::device::InterfaceCount;
 use super::pairs::Ends;
-use crate::names::Wanted;
+use crate::names::{Names, Wanted};
 use crate::{
     Connection, ConnectionId, ConnectionReading, ConnectionUsage, Direction, Directory,
     InterfaceId, NetnsId, Origin, Owner, Peer, ProcessId, Scope,
@@ -81,29 +81,31 @@ impl Conversation {
         Some(Ends::new(reading.protocol, reading.local, remote))
     }
 
-    /// Gives the remote a name where it has none. `find` is asked only when `revision` has changed
-    /// since it last was.
-    pub(super) fn name_remote<'a>(
-        &mut self,
-        revision: u64,
-        find: impl FnOnce(Wanted) -> Option<Arc<str>> + 'a,
-    ) {
+    /// Gives the remote a name where it has none: whether it has one now. Both are asked only when
+    /// either has learned something since.
+    pub(super) fn name_remote(&mut self, names: &Names, directory: &dyn Directory) -> bool {
+        let revision = names.revision().wrapping_add(directory.revision());
         if self.remote_name.is_some() || self.looked_at == Some(revision) {
-            return;
+            return false;
         }
         self.looked_at = Some(revision);
-        let Some(remote) = self.reading.remote else {
-            return;
+        let Some(remote) = self.reading.remote.map(|remote| remote.ip()) else {
+            return false;
         };
         // Who opened it is known of those that were seen to be opened.
         let seen = self.reading.direction.is_some();
-        self.usage = None;
-        self.remote_name = find(Wanted {
+        let heard = names.name(Wanted {
             netns: self.netns(),
-            remote: remote.ip(),
+            remote,
             process: self.owner(),
             opened: self.reading.opened.filter(|_| seen),
         });
+        let said = || directory.name(self.netns(), remote);
+        self.remote_name = heard.cloned().or_else(said);
+        if self.remote_name.is_some() {
+            self.usage = None;
+        }
+        self.remote_name.is_some()
     }
 
     /// Says who is at the other end; whether that is news.

@@ -2,7 +2,7 @@
 //! is on this host.
 //!
 //! Everything is settled when a connection is first followed or when something about it changes; a
-//! snapshot asks nobody. Not here: which connections belong together (`pairs`).
+//! snapshot asks nobody but a directory that has found something out. Not here: which connections belong together (`pairs`).
 
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
@@ -28,12 +28,7 @@ impl Ledger {
                 (entry.insert(new), None)
             }
         };
-        let (names, directory) = (&self.names, &self.directory);
-        let revision = names.revision().wrapping_add(directory.revision());
-        conversation.name_remote(revision, |wanted| {
-            let heard = names.name(wanted).cloned();
-            heard.or_else(|| directory.name(wanted.netns, wanted.remote))
-        });
+        conversation.name_remote(&self.names, &*self.directory);
         let (owner, is_over) = (conversation.owner(), conversation.has_ended());
         let new_ends = before.is_none().then(|| conversation.ends()).flatten();
         let netns = conversation.netns();
@@ -62,6 +57,23 @@ impl Ledger {
         }
         if is_over {
             self.ended.insert(id);
+        }
+    }
+
+    /// The directory may have found out names that it was asked for: connections at rest have them
+    /// in the next snapshot, too. Nothing is gone through where it has not.
+    pub(super) fn ask_directory_again(&mut self) {
+        let revision = self.directory.revision();
+        if std::mem::replace(&mut self.directory_revision, revision) == revision {
+            return;
+        }
+        for conversation in self.conversations.values_mut() {
+            if conversation.name_remote(&self.names, &*self.directory)
+                && let Some(owner) = conversation.listed_by()
+                && let Some(account) = self.accounts.get_mut(&owner)
+            {
+                account.touch();
+            }
         }
     }
 
