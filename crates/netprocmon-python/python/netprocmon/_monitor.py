@@ -308,10 +308,12 @@ class Monitor:
             self._closed = True
             engine, self._engine = self._engine, None
             subscriptions, self._subscriptions = self._subscriptions, []
-            for reader in list(self._readers):
-                reader._wake()  # noqa: SLF001  # its own monitor's
+            readers = list(self._readers)
         if engine is not None:
             engine.close()
+        # Whoever waits finds it closed, so not earlier.
+        for reader in readers:
+            reader._wake()  # noqa: SLF001  # its own monitor's
         for subscription in subscriptions:
             subscription.stop()
 

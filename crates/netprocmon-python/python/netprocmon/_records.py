@@ -8,10 +8,8 @@ included) or application bytes (`payload_*`: what the program's own calls moved,
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from datetime import datetime
+from datetime import datetime  # noqa: TC003  # whoever asks for the types of fields needs it
+from typing import NamedTuple
 
 __all__ = [
     "Address",
@@ -88,8 +86,8 @@ class Counters:
         """Show who it is first, then the numbers; what is not known is left out."""
         numbers = {field.name for field in fields(Counters)}
         every = sorted(fields(self), key=lambda field: field.name in numbers)
-        shown = ((field.name, getattr(self, field.name)) for field in every)
-        known = (f"{name}={value!r}" for name, value in shown if value not in (None, ()))
+        shown = ((field, getattr(self, field.name)) for field in every)
+        known = (f"{field.name}={value!r}" for field, value in shown if value != field.default)
         return f"{type(self).__name__}({', '.join(known)})"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from netprocmon._errors import NotCounted
@@ -61,11 +60,14 @@ _NOT_COUNTED = "connections were not counted"
 _COUNT_THEM = "make the monitor with Monitor(connections=True)"
 
 
-class Snapshot(Sequence["ProcessUsage"]):
+class Snapshot:
     """A sequence of `ProcessUsage`, ordered by pid and start, and what goes with it.
 
     Rows are converted when they are looked at, so a snapshot of thousands costs nothing until then.
     Compare two of one monitor with `later - earlier`.
+
+    It has all methods of a sequence, but is no `collections.abc.Sequence` by name: polars reads
+    those row by row, before it asks for Arrow.
     """
 
     __slots__ = ("_raw",)
@@ -105,6 +107,26 @@ class Snapshot(Sequence["ProcessUsage"]):
             usage = self._raw.item(place)
             if usage is not None:
                 yield usage
+
+    def __reversed__(self) -> Iterator[ProcessUsage]:
+        """Give one process after the other, the last first."""
+        return (self[place] for place in reversed(range(len(self._raw))))
+
+    def __contains__(self, usage: object) -> bool:
+        """Say whether this row is in it."""
+        return any(one == usage for one in self)
+
+    def index(self, usage: ProcessUsage) -> int:
+        """Give the place of a row. Raises `ValueError` where it is not in it."""
+        for place, one in enumerate(self):
+            if one == usage:
+                return place
+        message = "this row is not in the snapshot"
+        raise ValueError(message)
+
+    def count(self, usage: ProcessUsage) -> int:
+        """Count a row: 0 or 1."""
+        return int(usage in self)
 
     def __eq__(self, other: object) -> bool:
         """Say whether everything in it is equal."""
