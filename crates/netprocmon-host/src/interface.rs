@@ -4,6 +4,7 @@
 //! One rtnetlink dump for the links and one for the addresses (rtnetlink(7)). To look into another
 //! namespace, call these through [`crate::netns::enter`].
 
+mod changes;
 mod counting;
 pub(crate) mod link;
 mod offload;
@@ -17,6 +18,7 @@ use netprocmon_model::{DeviceCounters, InterfaceId, InterfaceReading, NetnsId};
 
 use crate::netlink::Netlink;
 
+pub use changes::Changes;
 pub use counting::{Counting, counting};
 pub use offload::{Offloads, offloads};
 pub use survey::{Surveyed, survey};
@@ -46,6 +48,8 @@ pub struct Interface {
     /// The number by which this namespace knows the one in which `link_index` counts
     /// (`ip netns list-id`); `None` when that is this namespace.
     pub link_netnsid: Option<i32>,
+    /// Index of the bridge, bond, team or VRF that it is a port of.
+    pub master_index: Option<u32>,
 }
 
 impl Interface {

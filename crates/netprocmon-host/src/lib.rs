@@ -33,6 +33,7 @@ pub mod process;
 pub mod script;
 pub mod services;
 pub mod socket;
+pub mod tree;
 pub mod user;
 
 pub use clock::BootClock;

@@ -1,4 +1,5 @@
-//! The netlink wire format and one kind of conversation: ask for a dump, take all of it.
+//! The netlink wire format and two kinds of conversation: ask for a dump and take all of it, or ask
+//! for one thing.
 //!
 //! Used for rtnetlink (links, addresses) and `sock_diag` (sockets). The crates for these two make
 //! typed structures of every attribute there is and fail a whole message for one of unexpected
@@ -21,6 +22,8 @@ const HEADER: usize = 16;
 const ATTRIBUTE_HEADER: usize = 4;
 /// The kernel makes its parts of a dump as large as the reader's buffer, up to 32 KiB.
 const BUFFER: usize = 64 * 1024;
+/// An answer about one thing, with every attribute that is given unasked, is a few hundred bytes.
+const ANSWER: usize = 4096;
 /// How often a dump that changed while it was made is asked for again.
 const ATTEMPTS: u32 = 4;
 
@@ -57,6 +60,37 @@ impl Netlink {
             socket,
             sequence: 0,
         })
+    }
+
+    /// Asks for one thing and gives the answer's body to `parse`; `None` where the kernel says that
+    /// there is no such thing (`ENOENT`).
+    pub(crate) fn ask<T>(
+        &mut self,
+        kind: u16,
+        body: &[u8],
+        parse: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> io::Result<Option<T>> {
+        self.sequence += 1;
+        let message = request(kind, NLM_F_REQUEST, self.sequence, body);
+        retry_on_intr(|| send(&self.socket, &message, SendFlags::empty()))?;
+        let mut buffer = [0; ANSWER];
+        loop {
+            let received = retry_on_intr(|| recv(&self.socket, &mut buffer[..], RecvFlags::TRUNC))?;
+            let (_, length) = received;
+            let datagram = buffer.get(..length).ok_or(Errno::MSGSIZE)?;
+            let mut answers = messages(datagram).filter(|one| one.sequence == self.sequence);
+            let Some(answer) = answers.next() else {
+                continue; // what a question that failed before this one left behind
+            };
+            if answer.kind != NLMSG_ERROR {
+                return Ok(parse(answer.body));
+            }
+            return match status(answer.body) {
+                Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(None),
+                Err(error) => Err(error),
+                Ok(()) => Ok(None),
+            };
+        }
     }
 
     /// Asks for a dump and gives each message's body to `parse`; entries for which it says `None`
@@ -119,7 +153,7 @@ pub(crate) fn status(body: &[u8]) -> io::Result<()> {
 }
 
 /// A message to the kernel.
-fn request(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
+pub(crate) fn request(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(HEADER + body.len()).unwrap_or(u32::MAX);
     let mut message = Vec::with_capacity(HEADER + body.len());
     message.extend(length.to_ne_bytes());

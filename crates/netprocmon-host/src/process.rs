@@ -6,6 +6,7 @@
 //!
 //! Not here: threads. A thread id that is not a process id is treated as absent.
 
+pub mod events;
 mod program;
 pub(crate) mod stat;
 
@@ -201,6 +202,27 @@ pub fn ns_from_ticks(ticks: u64) -> u64 {
 pub fn netns(pid: Pid) -> Option<NetnsId> {
     let link = fs::read_link(format!("/proc/{pid}/ns/net")).ok()?;
     stat::namespace_inode(&link.to_string_lossy()).map(NetnsId::new)
+}
+
+/// The pid that was given last (`/proc/loadavg`, `proc_loadavg(5)`): the youngest processes are at
+/// and below it. Of the pid namespace that `/proc` was mounted in.
+#[must_use]
+pub fn latest() -> Option<Pid> {
+    let text = fs::read_to_string("/proc/loadavg").ok()?;
+    text.split_ascii_whitespace().nth(4)?.parse().ok().map(Pid)
+}
+
+/// The process that a thread belongs to; of a process itself.
+#[must_use]
+pub fn leader(thread: Pid) -> Option<Pid> {
+    let text = fs::read(format!("/proc/{thread}/status")).ok()?;
+    Some(Pid(Status::parse(&text)?.tgid))
+}
+
+/// The parent of a process, while it lives.
+#[must_use]
+pub fn parent(pid: Pid) -> Option<Pid> {
+    Some(Pid(read_stat(pid)?.ppid))
 }
 
 /// Nanoseconds in a clock tick, 10,000,000 on every Linux that people run.

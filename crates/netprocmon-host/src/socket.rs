@@ -8,6 +8,7 @@
 //! `CAP_SYS_PTRACE` and `CAP_DAC_READ_SEARCH`.
 
 pub(crate) mod diag;
+mod lookup;
 mod owners;
 mod table;
 mod tcp_info;
@@ -19,7 +20,8 @@ use netprocmon_model::{ConnectionState, IpVersion, NetnsId, Protocol};
 
 use crate::{HostError, netns};
 
-pub use owners::{inodes_of, owners};
+pub use lookup::{Lookup, Question};
+pub use owners::{Held, holds, inodes_of, owners};
 pub use tcp_info::TcpInfo;
 
 /// One socket.
@@ -74,6 +76,17 @@ pub fn list() -> io::Result<Vec<Socket>> {
         sockets.extend(table::read(ping, netns));
     }
     Ok(sockets)
+}
+
+/// The ICMP "ping" sockets (icmp(7)) of the calling thread's namespace; their port is the
+/// identifier of their echo requests. Only a table lists them.
+#[must_use]
+pub fn pings() -> Vec<Socket> {
+    let Ok(netns) = netns::current() else {
+        return Vec::new();
+    };
+    let tables = table::PING.into_iter();
+    tables.flat_map(|ping| table::read(ping, netns)).collect()
 }
 
 /// The sockets of every network namespace that can be entered, and the errors of the others.

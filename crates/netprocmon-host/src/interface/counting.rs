@@ -164,6 +164,7 @@ mod tests {
             addresses: Vec::new(),
             link_index: None,
             link_netnsid: None,
+            master_index: None,
         }
     }
 

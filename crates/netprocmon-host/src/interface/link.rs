@@ -18,6 +18,7 @@ const ADDRESS: usize = 8;
 // <linux/if_link.h>, <linux/if_addr.h>
 const IFLA_IFNAME: u16 = 3;
 const IFLA_LINK: u16 = 5;
+const IFLA_MASTER: u16 = 10;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_STATS64: u16 = 23;
 const IFLA_LINK_NETNSID: u16 = 37;
@@ -52,11 +53,13 @@ pub(crate) fn interface(body: &[u8]) -> Option<Interface> {
         addresses: Vec::new(),
         link_index: None,
         link_netnsid: None,
+        master_index: None,
     };
     for (attribute, value) in attributes(body.get(LINK..)?) {
         match attribute {
             IFLA_IFNAME => interface.name = text(value).into(),
             IFLA_LINK => interface.link_index = u32_at(value, 0).filter(|index| *index != 0),
+            IFLA_MASTER => interface.master_index = u32_at(value, 0).filter(|index| *index != 0),
             IFLA_LINK_NETNSID => interface.link_netnsid = i32_at(value, 0).filter(|id| *id >= 0),
             IFLA_STATS64 => interface.stats = counters(value).unwrap_or_default(),
             IFLA_LINKINFO => {
@@ -124,6 +127,7 @@ mod tests {
         body.extend(attribute(IFLA_IFNAME, b"va\0"));
         body.extend(attribute(IFLA_LINK, &2_u32.to_ne_bytes()));
         body.extend(attribute(IFLA_LINK_NETNSID, &0_i32.to_ne_bytes()));
+        body.extend(attribute(IFLA_MASTER, &9_u32.to_ne_bytes()));
         let stats: Vec<u8> = [5_u64, 6, 500, 600, 0, 0]
             .iter()
             .flat_map(|n| n.to_ne_bytes())
@@ -146,6 +150,7 @@ mod tests {
         assert_eq!(found.kind.as_deref(), Some("veth"));
         assert_eq!((found.loopback, found.up), (false, true));
         assert_eq!((found.link_index, found.link_netnsid), (Some(2), Some(0)));
+        assert_eq!(found.master_index, Some(9));
         let stats = DeviceCounters {
             bytes_sent: 600,
             bytes_recv: 500,

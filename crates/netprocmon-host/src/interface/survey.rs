@@ -100,6 +100,7 @@ mod tests {
                 addresses: Vec::new(),
                 link_index: Some(link),
                 link_netnsid: abroad.then_some(0),
+                master_index: None,
             },
             offloads: Offloads::default(),
             counting: Counting::default(),

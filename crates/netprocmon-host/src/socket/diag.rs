@@ -8,12 +8,12 @@ use netprocmon_model::{ConnectionState, IpVersion, NetnsId, Protocol};
 use super::{Socket, TcpInfo};
 use crate::netlink::{Netlink, attributes, bytes_at, u32_at};
 
-const SOCK_DIAG_BY_FAMILY: u16 = 20;
+pub(super) const SOCK_DIAG_BY_FAMILY: u16 = 20;
 /// Extensions are asked for by bit number less one, and answered by number.
 const INET_DIAG_INFO: u16 = 2;
 /// `struct inet_diag_req_v2`: family, protocol, extensions, pad u8 each, states u32, then 48 bytes
 /// of a socket's identity that only matter when one socket is asked for.
-const REQUEST: usize = 56;
+pub(super) const REQUEST: usize = 56;
 /// `struct inet_diag_msg`: family, state, timer, retransmits u8 each; source and destination port
 /// (network order), two addresses of 16 bytes, interface u32, cookie u32[2]; expires, receive
 /// queue, send queue, uid, inode u32 each.
@@ -28,8 +28,8 @@ pub(crate) struct Dump {
     pub(super) table: &'static str,
 }
 
-const V4: u8 = 2; // AF_INET
-const V6: u8 = 10; // AF_INET6
+pub(super) const V4: u8 = 2; // AF_INET
+pub(super) const V6: u8 = 10; // AF_INET6
 
 pub(crate) const DUMPS: [Dump; 8] = [
     Dump::new(Protocol::TCP, V4, "tcp"),
