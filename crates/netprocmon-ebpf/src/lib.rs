@@ -27,4 +27,4 @@ mod source;
 
 pub use capacity::Capacity;
 pub use error::{EbpfError, EbpfErrorKind};
-pub use source::{EbpfSource, NewInterface, Options, TreeNumber};
+pub use source::{EbpfSource, Options};

@@ -4,7 +4,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
 use aya::maps::{HashMap, MapData, RingBuf};
+use netprocmon_host::interface::NewInterface;
 use netprocmon_host::netns;
+use netprocmon_host::tree::TreeNumber;
 use netprocmon_model::{
     Degradation, InterfaceId, IpVersion, NetnsId, Observation, Owner, Pid, Protocol, Reason,
     TrafficKey,
@@ -38,19 +40,6 @@ pub struct Options {
     /// Names of hooks to leave out, as on a kernel that refuses them: for tests.
     #[doc(hidden)]
     pub refuse: &'static [&'static str],
-}
-
-/// A followed tree of processes: whatever a member forks belongs to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct TreeNumber(u32);
-
-/// An interface that was not known, and a process that lives in its namespace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NewInterface {
-    /// Which; index 0 is the namespace itself, of which no packet was seen yet.
-    pub id: InterfaceId,
-    /// Whose `/proc/PID/ns/net` leads to the namespace, while it lives.
-    pub member: Pid,
 }
 
 /// In-kernel counters of every socket of the host, running while this value lives.

@@ -14,7 +14,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use netprocmon_model::{DeviceCounters, InterfaceId, InterfaceReading, NetnsId};
+use netprocmon_model::{DeviceCounters, InterfaceId, InterfaceReading, NetnsId, Pid};
 
 use crate::netlink::Netlink;
 
@@ -22,6 +22,15 @@ pub use changes::Changes;
 pub use counting::{Counting, counting};
 pub use offload::{Offloads, offloads};
 pub use survey::{Surveyed, survey};
+
+/// An interface that a source had not met, and a process that lives in its namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewInterface {
+    /// Which; index 0 is the namespace itself, of which no packet was seen yet.
+    pub id: InterfaceId,
+    /// Whose `/proc/PID/ns/net` leads to the namespace, while it lives.
+    pub member: Pid,
+}
 
 /// An interface as the kernel describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -81,7 +81,7 @@ impl Ledger {
             directory_revision: 0,
             unattributed: BTreeMap::new(),
             interfaces: BTreeMap::new(),
-            departed: Counters::ZERO,
+            departed: source.nothing_moved(),
             lost_events: 0,
             last_elapsed: None,
             kept: BTreeSet::new(),
@@ -174,6 +174,7 @@ impl Ledger {
             conversations: self.with_connections.then_some(&mut self.conversations),
             interval,
             renamed,
+            zero: self.source.nothing_moved(),
         };
         for account in self.accounts.values_mut() {
             if !self.selection.takes(account.facts()) {
@@ -263,21 +264,22 @@ impl Ledger {
     }
 
     fn charge(&mut self, key: TrafficKey, delta: &crate::Delta) {
+        let zero = self.source.nothing_moved();
         self.interfaces
             .entry(key.interface)
-            .or_default()
+            .or_insert_with(|| InterfaceCount::new(zero))
             .add(key.protocol, key.ip_version, delta);
         match key.owner {
             Owner::Process(id) => self
                 .accounts
                 .entry(id)
                 .or_insert_with(|| Account::new(Arc::new(Process::new(id, "")))) // facts may follow
-                .charge(&key, delta),
+                .charge(&key, delta, zero),
             Owner::Unattributed(reason) => {
                 delta.apply(
                     self.unattributed
                         .entry((reason, key.interface))
-                        .or_default(),
+                        .or_insert(zero),
                 );
             }
         }

@@ -3,6 +3,7 @@
 //! Serializing a [`Snapshot`] gives exactly the contract's `snapshot` object; every front end,
 //! whatever it draws, reads this and nothing behind it.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,52 @@ pub const SCHEMA_VERSION: u32 = 1;
 pub enum SourceKind {
     /// In-kernel counters of every socket.
     Ebpf,
+    /// Packets that a capture ring shows; owners that were looked up.
+    Packet,
+    /// What TCP says of one's own sockets.
+    Sockdiag,
+}
+
+impl SourceKind {
+    /// The word that JSON and the command line use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ebpf => "ebpf",
+            Self::Packet => "packet",
+            Self::Sockdiag => "sockdiag",
+        }
+    }
+
+    /// The counters of one that has moved nothing: 0 where this source can know a number, unknown
+    /// where it never can. What a single hook or connection does not tell is no business of this.
+    #[must_use]
+    pub const fn nothing_moved(self) -> Counters {
+        const ZERO: Counters = Counters::ZERO;
+        const UNKNOWN: Counters = Counters::UNKNOWN;
+        match self {
+            Self::Ebpf => ZERO,
+            Self::Packet => Counters {
+                payload_sent: None,
+                payload_recv: None,
+                retransmitted_bytes: None,
+                retransmitted_packets: None,
+                ..ZERO
+            },
+            Self::Sockdiag => Counters {
+                payload_sent: Some(0),
+                payload_recv: Some(0),
+                retransmitted_packets: Some(0),
+                ..UNKNOWN
+            },
+        }
+    }
+}
+
+impl fmt::Display for SourceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// Everything that was counted up to one moment. Cheap to clone behind its `Arc`, never changed.

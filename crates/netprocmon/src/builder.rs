@@ -7,7 +7,7 @@ use std::time::Duration;
 use netprocmon_ebpf::Capacity;
 use netprocmon_model::{Pid, Retention};
 
-use crate::{Children, Error, Monitor};
+use crate::{Children, Error, Monitor, SourceChoice};
 
 /// Collects what to watch and how; [`MonitorBuilder::start`] starts it. Nothing asked is the whole
 /// host.
@@ -27,6 +27,7 @@ pub struct MonitorBuilder {
     pub(crate) origins: Vec<PathBuf>,
     pub(crate) reverse_lookup: bool,
     pub(crate) retention: Retention,
+    pub(crate) source: SourceChoice,
     pub(crate) capacity: Capacity,
     pub(crate) refuse: &'static [&'static str],
 }
@@ -45,6 +46,7 @@ impl MonitorBuilder {
             origins: Vec::new(),
             reverse_lookup: false,
             retention: Retention::ShowOnce,
+            source: SourceChoice::Auto,
             capacity: Capacity::default(),
             refuse: &[],
         }
@@ -163,6 +165,22 @@ impl MonitorBuilder {
     #[must_use]
     pub fn retention(mut self, retention: Retention) -> Self {
         self.retention = retention;
+        self
+    }
+
+    /// Where the numbers come from. Default: the best source that works here.
+    ///
+    /// ```no_run
+    /// use netprocmon::{Monitor, SourceChoice, SourceKind};
+    ///
+    /// // Works without any privilege.
+    /// let monitor = Monitor::builder().source(SourceChoice::Sockdiag).start()?;
+    /// assert_eq!(monitor.source(), SourceKind::Sockdiag);
+    /// # Ok::<(), netprocmon::Error>(())
+    /// ```
+    #[must_use]
+    pub fn source(mut self, source: SourceChoice) -> Self {
+        self.source = source;
         self
     }
 

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use netprocmon_ebpf::{EbpfError, EbpfErrorKind};
 use netprocmon_host::origin::OriginError;
-use netprocmon_model::Pid;
+use netprocmon_model::{Pid, SourceKind};
 
 /// What kind of failure it is, to branch on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,6 +72,28 @@ impl Error {
     pub(crate) fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
         self
+    }
+
+    pub(crate) fn not_built(source: SourceKind) -> Self {
+        let message = format!("this netprocmon is built without the {source} source");
+        Self::new(ErrorKind::Unsupported, message).with_remedy("take another: --source auto")
+    }
+
+    /// The message with its causes, the first line of each, on one line.
+    pub(crate) fn chain(&self) -> String {
+        let mut text = self.message.clone();
+        let mut cause = StdError::source(self);
+        while let Some(one) = cause {
+            let said = one.to_string();
+            let line = said.lines().next().unwrap_or_default();
+            // Some errors repeat their source's words in their own.
+            if !text.contains(line) {
+                text.push_str(": ");
+                text.push_str(line);
+            }
+            cause = one.source();
+        }
+        text
     }
 
     /// What kind of failure it is.

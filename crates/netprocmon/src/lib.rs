@@ -42,6 +42,7 @@ mod interfaces;
 mod monitor;
 pub mod ports;
 mod reverse;
+mod source;
 mod ticker;
 mod watched;
 
@@ -51,5 +52,6 @@ pub use monitor::Monitor;
 pub use netprocmon_ebpf::Capacity;
 pub use netprocmon_host as host;
 pub use netprocmon_model::*;
+pub use source::{NoSuchSource, SourceChoice};
 pub use ticker::Ticker;
 pub use watched::{Children, Traffic};

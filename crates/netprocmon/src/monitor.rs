@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use netprocmon_ebpf::{EbpfSource, Options, TreeNumber};
 use netprocmon_host::ancestry::Ancestry;
+use netprocmon_host::tree::TreeNumber;
 use netprocmon_host::{interface, process};
 use netprocmon_model::{
     Counters, Degradation, InterfaceId, Ledger, Observation, Pid, Protocol, Selection, Snapshot,
@@ -23,6 +23,7 @@ use rustix::io::Errno;
 use crate::directory::HostDirectory;
 use crate::error::{no_such_address, no_such_interface, no_such_process};
 use crate::interfaces::Interfaces;
+use crate::source::{self, Source};
 use crate::ticker::Ticker;
 use crate::watched::Watched;
 use crate::{Children, Error, MonitorBuilder, Traffic, ports};
@@ -45,7 +46,9 @@ use crate::{Children, Error, MonitorBuilder, Traffic, ports};
 /// # Ok::<(), netprocmon::Error>(())
 /// ```
 pub struct Monitor {
-    source: EbpfSource,
+    source: Box<dyn Source>,
+    /// Of better sources than this one: what they lacked.
+    missing: Vec<Degradation>,
     ledger: Ledger,
     /// What the ledger asks about remotes, where there are any.
     directory: Option<Arc<HostDirectory>>,
@@ -85,28 +88,24 @@ impl Monitor {
             let found = interfaces.with_address(*address).next();
             found.ok_or_else(|| no_such_address(*address))?;
         }
-        let mut ledger = Ledger::new(SourceKind::Ebpf, asked.retention, asked.connections);
         let mut directory = None;
         if asked.connections || !asked.origins.is_empty() {
             let open =
                 HostDirectory::open(&asked.origins, asked.reverse_lookup && asked.connections)?;
-            let open = Arc::new(open);
-            ledger = ledger.with_directory(Arc::<HostDirectory>::clone(&open));
-            directory = Some(open);
+            directory = Some(Arc::new(open));
         }
-        let options = Options {
-            connections: asked.connections,
-            names: asked.remote_names.unwrap_or(asked.connections),
-            capacity: asked.capacity,
-            refuse: asked.refuse,
-        };
-        let source = EbpfSource::start(options)?;
+        let (source, missing) = source::start(&asked)?;
+        let mut ledger = Ledger::new(source.kind(), asked.retention, asked.connections);
+        if let Some(open) = &directory {
+            ledger = ledger.with_directory(Arc::<HostDirectory>::clone(open));
+        }
         let ticker = Ticker::new(asked.interval, source.as_fd())
             .map_err(|error| Error::io("make a timer", error))?;
         let mut monitor = Self {
             ledger,
             directory,
             source,
+            missing,
             interfaces,
             ticker,
             started: Instant::now(),
@@ -122,6 +121,7 @@ impl Monitor {
         for (pid, children) in asked.pids {
             monitor.add_pid(pid, children)?;
         }
+        monitor.note_degradations();
         monitor.select();
         Ok(monitor)
     }
@@ -141,9 +141,7 @@ impl Monitor {
         if self.interfaces.version() != self.selected_version {
             self.select();
         }
-        if *self.degradations != *self.source.degradations() {
-            self.degradations = self.source.degradations().into();
-        }
+        self.note_degradations();
         let elapsed = self.started.elapsed();
         let now = Timestamp::now();
         Ok(Arc::new(self.ledger.snapshot(
@@ -212,7 +210,25 @@ impl Monitor {
     /// What this run cannot see, as it is known now; also in each snapshot.
     #[must_use]
     pub fn degradations(&self) -> &[Degradation] {
-        self.source.degradations()
+        &self.degradations
+    }
+
+    /// Where the numbers come from.
+    ///
+    /// ```no_run
+    /// use netprocmon::{Monitor, SourceChoice, SourceKind};
+    ///
+    /// let monitor = Monitor::builder().source(SourceChoice::Auto).start()?;
+    /// if monitor.source() != SourceKind::Ebpf {
+    ///     for one in monitor.degradations() {
+    ///         eprintln!("{}", one.message);
+    ///     }
+    /// }
+    /// # Ok::<(), netprocmon::Error>(())
+    /// ```
+    #[must_use]
+    pub fn source(&self) -> SourceKind {
+        self.source.kind()
     }
 
     /// Starts `command`. It and all its descendants are counted from their first packet; the
@@ -470,7 +486,7 @@ impl Monitor {
     fn collect(&mut self) {
         let ledger = &mut self.ledger;
         self.source
-            .collect(|observation| ledger.observe(observation));
+            .collect(&mut |observation| ledger.observe(observation));
         self.meet_namespaces();
     }
 
@@ -480,8 +496,16 @@ impl Monitor {
     pub fn attend(&mut self) {
         let ledger = &mut self.ledger;
         self.source
-            .drain_events(&mut |observation| ledger.observe(observation));
+            .attend(&mut |observation| ledger.observe(observation));
         self.meet_namespaces();
+    }
+
+    /// The source's own may change with each look.
+    fn note_degradations(&mut self) {
+        let now = self.missing.iter().chain(self.source.degradations());
+        if !now.clone().eq(self.degradations.iter()) {
+            self.degradations = now.cloned().collect();
+        }
     }
 
     fn meet_namespaces(&mut self) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use netprocmon_ebpf::TreeNumber;
+use netprocmon_host::tree::TreeNumber;
 use netprocmon_model::{Counters, InterfaceId, Pid, ProcessId};
 
 /// Whether the processes that a process starts are meant too.

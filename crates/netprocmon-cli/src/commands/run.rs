@@ -92,6 +92,7 @@ pub(crate) fn run(plan: &RunPlan) -> anyhow::Result<Status> {
 fn start(plan: &RunPlan) -> anyhow::Result<Monitor> {
     let mut builder = Monitor::builder()
         .retention(Retention::Keep)
+        .source(plan.source)
         .capacity(plan.capacity)
         .connections(shown::tracks_connections(
             plan.connections,

@@ -66,6 +66,7 @@ fn start(plan: &WatchPlan) -> anyhow::Result<Monitor> {
     let mut builder = Monitor::builder()
         .retention(Retention::ShowOnce)
         .interval(plan.interval)
+        .source(plan.source)
         .capacity(plan.capacity)
         .connections(tracks_connections(
             plan.connections,

@@ -119,7 +119,10 @@ pub(super) fn filtered(
             now: snapshot.time,
         })
     });
-    taken.totals = taken.processes.iter().map(|usage| &usage.counters).sum();
+    taken.totals = snapshot.source.nothing_moved();
+    for usage in &taken.processes {
+        taken.totals += usage.counters;
+    }
     taken
 }
 

@@ -24,6 +24,8 @@ pub(super) struct View<'a> {
     pub(super) interval: Duration,
     /// An interface has a new name: every record that may show it is stale.
     pub(super) renamed: bool,
+    /// What the source says of one that has moved nothing.
+    pub(super) zero: Counters,
 }
 
 /// The finest grain that is counted.
@@ -112,7 +114,7 @@ impl Account {
         self.life != Life::Shown
     }
 
-    pub(super) fn charge(&mut self, key: &TrafficKey, delta: &Delta) {
+    pub(super) fn charge(&mut self, key: &TrafficKey, delta: &Delta, zero: Counters) {
         let same = |cell: &&mut Cell| {
             (cell.interface, cell.protocol, cell.version)
                 == (key.interface, key.protocol, key.ip_version)
@@ -121,7 +123,7 @@ impl Account {
         if let Some(cell) = cell {
             delta.apply(&mut cell.counters);
         } else {
-            let mut counters = Counters::ZERO;
+            let mut counters = zero;
             delta.apply(&mut counters);
             self.cells.push(Cell {
                 interface: key.interface,
@@ -150,7 +152,10 @@ impl Account {
     /// The record of this process now; the one made before where nothing has changed.
     pub(super) fn usage(&mut self, view: &mut View<'_>) -> Arc<ProcessUsage> {
         let kept = self.usage.as_ref().filter(|usage| {
-            let at_rest = usage.rates.sent == Some(0.0) && usage.rates.recv == Some(0.0);
+            // Rates of what is not known at all never change.
+            let at_rest = |rate, counter: Option<u64>| rate == Some(0.0) || counter.is_none();
+            let at_rest = at_rest(usage.rates.sent, usage.counters.bytes_sent)
+                && at_rest(usage.rates.recv, usage.counters.bytes_recv);
             at_rest && !self.stale && !view.renamed
         });
         let usage = kept.map_or_else(|| Arc::new(self.make_usage(view)), Arc::clone);
@@ -160,11 +165,12 @@ impl Account {
     }
 
     fn make_usage(&self, view: &mut View<'_>) -> ProcessUsage {
-        let counters = self.selected_total(view.selection);
+        let mut counters = view.zero;
+        counters += self.selected_total(view.selection);
         let before = self
             .usage
             .as_ref()
-            .map_or(Counters::ZERO, |usage| usage.counters);
+            .map_or(view.zero, |usage| usage.counters);
         let interfaces = self.by_interface().into_iter();
         // Payload that was moved before a packet has gone over to the packet's interface.
         let taken = interfaces.filter(|(id, counters)| {

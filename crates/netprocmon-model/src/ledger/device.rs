@@ -29,6 +29,14 @@ pub(super) struct InterfaceCount {
 }
 
 impl InterfaceCount {
+    /// `zero` is what the source says of one that has moved nothing.
+    pub(super) fn new(zero: Counters) -> Self {
+        Self {
+            wire: zero,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn add(&mut self, protocol: Protocol, version: IpVersion, delta: &Delta) {
         delta.apply(&mut self.wire);
         self.moved = true;

@@ -37,7 +37,10 @@ pub(crate) fn of_tree(snapshot: &Snapshot, root: Pid) -> Snapshot {
     tree.kind = "run";
     tree.processes
         .retain(|usage| usage.process.tree == Some(root));
-    tree.totals = tree.processes.iter().map(|usage| &usage.counters).sum();
+    tree.totals = snapshot.source.nothing_moved();
+    for usage in &tree.processes {
+        tree.totals += usage.counters;
+    }
     tree
 }
 

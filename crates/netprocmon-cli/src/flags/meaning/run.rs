@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use netprocmon::{Capacity, Filter, GroupBy};
+use netprocmon::{Capacity, Filter, GroupBy, SourceChoice};
 
 use super::{Connections, Format, Remotes, Units, connections, format};
 use crate::flags::typed;
@@ -27,6 +27,7 @@ pub(crate) struct RunPlan {
     pub(crate) grace: Duration,
     /// `None` where no limit was given.
     pub(crate) budget: Option<Budget>,
+    pub(crate) source: SourceChoice,
     pub(crate) capacity: Capacity,
 }
 
@@ -102,6 +103,7 @@ impl From<typed::Run> for RunPlan {
             },
             grace: typed.grace,
             budget: Budget::from_typed(typed.budget),
+            source: typed.source,
             capacity: typed.tables.into(),
         }
     }

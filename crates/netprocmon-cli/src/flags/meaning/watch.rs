@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use netprocmon::{Capacity, Children, Filter, GroupBy, Pid};
+use netprocmon::{Capacity, Children, Filter, GroupBy, Pid, SourceChoice};
 
 use super::{Connections, Format, Remotes, Units, connections, format};
 use crate::flags::typed::{self, Sort};
@@ -30,6 +30,7 @@ pub(crate) struct WatchPlan {
     /// `None` leaves the order to the format.
     pub(crate) sort: Option<Sort>,
     pub(crate) units: Units,
+    pub(crate) source: SourceChoice,
     pub(crate) capacity: Capacity,
 }
 
@@ -76,6 +77,7 @@ impl From<typed::Watch> for WatchPlan {
             group_by: typed.group_by,
             sort: typed.sort,
             units: typed.display.into(),
+            source: typed.source,
             capacity: typed.tables.into(),
         }
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
-use netprocmon::{Filter, GroupBy};
+use netprocmon::{Filter, GroupBy, SourceChoice};
 
 use super::{Display, Remotes, Tables, rows};
 use crate::flags::quantity;
@@ -71,6 +71,11 @@ pub(crate) struct Run {
         value_delimiter = ','
     )]
     pub(crate) group_by: Vec<GroupBy>,
+
+    /// Where the numbers come from: `auto` takes the best that works here, `netprocmon doctor` says
+    /// which
+    #[arg(long, value_name = "SOURCE", default_value = "auto", value_parser = rows::source())]
+    pub(crate) source: SourceChoice,
 
     /// Do not wait for descendants that outlive the command
     #[arg(long)]

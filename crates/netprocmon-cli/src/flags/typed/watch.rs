@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use netprocmon::{Filter, GroupBy};
+use netprocmon::{Filter, GroupBy, SourceChoice};
 
 use super::{Display, Remotes, Tables, rows};
 use crate::flags::quantity;
@@ -49,6 +49,11 @@ pub(crate) struct Watch {
     /// protocol or port; several with commas, one inside the other
     #[arg(short, long, value_name = "A[,B…]", value_delimiter = ',')]
     pub(crate) group_by: Vec<GroupBy>,
+
+    /// Where the numbers come from: `auto` takes the best that works here, `netprocmon doctor` says
+    /// which
+    #[arg(long, value_name = "SOURCE", default_value = "auto", value_parser = rows::source())]
+    pub(crate) source: SourceChoice,
 
     /// Also watch the children of the given PIDs, and theirs
     #[arg(long)]
