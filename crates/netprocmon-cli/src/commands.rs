@@ -1,17 +1,17 @@
 //! One file a command. Each takes a plan and gives the exit status.
 
 use std::fmt::Display;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use anyhow::Context as _;
-use clap::CommandFactory as _;
+use clap::Parser as _;
 use netprocmon::Degradation;
 use netprocmon::text::escape;
 use serde::Serialize;
 
-use crate::exit::Status;
+use crate::exit::{self, Status};
 use crate::flags::typed::{Cli, Command};
-use crate::{json, render};
+use crate::json;
 
 mod completions;
 mod man;
@@ -19,6 +19,7 @@ pub(crate) mod ports;
 mod ps;
 pub(crate) mod run;
 pub(crate) mod shown;
+mod top;
 mod watch;
 
 /// Does what was typed.
@@ -30,19 +31,24 @@ pub(crate) fn execute(typed: Cli) -> anyhow::Result<Status> {
         Some(Command::Ports(typed)) => ports::ports(typed.into()),
         Some(Command::Man(typed)) => man::man(&typed),
         Some(Command::Completions(typed)) => completions::completions(typed.shell),
-        None => help(),
+        Some(Command::Top(typed)) => top::top(*typed),
+        None if is_for_people() => execute_words(&["netprocmon", "top"]),
+        None => execute_words(&["netprocmon", "watch"]),
     }
 }
 
-fn help() -> anyhow::Result<Status> {
-    let help = Cli::command().render_help();
-    let shown = if render::Terminal::of_stdout().style == render::Style::Coloured {
-        help.ansi().to_string()
-    } else {
-        help.to_string()
-    };
-    print(shown.as_bytes())?;
-    Ok(Status::Success)
+/// Whether there is somebody to look and to type.
+fn is_for_people() -> bool {
+    io::stdout().is_terminal() && io::stdin().is_terminal()
+}
+
+/// What these words do. They are a command of ours, so this comes back once.
+fn execute_words(words: &[&str]) -> anyhow::Result<Status> {
+    match Cli::try_parse_from(words) {
+        Ok(typed) => execute(typed),
+        // A variable of the environment that cannot be meant.
+        Err(not_meant) => Ok(exit::explain(&not_meant)),
+    }
 }
 
 /// Writes a command's whole output; a reader that went away is no failure.

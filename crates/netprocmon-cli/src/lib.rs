@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod commands;
+mod config;
 mod exit;
 mod flags;
 #[cfg(feature = "fuzzing")]
@@ -16,7 +17,6 @@ mod flags;
 pub mod fuzzing;
 mod json;
 mod render;
-mod signals;
 mod sockets;
 
 use std::ffi::OsString;

@@ -12,7 +12,6 @@ pub(crate) mod run;
 mod sums;
 pub(crate) mod table;
 mod terminal;
-pub(crate) mod units;
 pub(crate) mod watch;
 
 pub(crate) use terminal::{Style, Terminal};

@@ -22,7 +22,8 @@ pub fn name(uid: u32) -> Option<Arc<str>> {
 }
 
 /// The home directory of a user, by a file like `/etc/passwd`.
-pub(crate) fn home(passwd: &Path, uid: u32) -> Option<String> {
+#[must_use]
+pub fn home(passwd: &Path, uid: u32) -> Option<String> {
     let text = fs::read(passwd).ok()?;
     let text = String::from_utf8_lossy(&text);
     text.lines().find_map(|line| {

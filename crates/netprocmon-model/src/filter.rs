@@ -78,6 +78,12 @@ impl Filter {
         self.expression.is_none()
     }
 
+    /// Whether parts of rows are taken, rather than whole processes.
+    #[must_use]
+    pub fn recounts(&self) -> bool {
+        self.basis != Basis::Processes
+    }
+
     /// Whether rows are recounted from connections that match, so that what moved over others is
     /// left out.
     #[must_use]

@@ -27,8 +27,10 @@ mod process;
 mod protocol;
 mod remote;
 mod selection;
+mod shown;
 mod snapshot;
 pub mod text;
+pub mod units;
 
 pub use connection::{Connection, ConnectionId, ConnectionState, ConnectionUsage, Direction};
 pub use counters::{Counters, Rates};
@@ -47,6 +49,7 @@ pub use process::{Ancestor, Process};
 pub use protocol::{IpVersion, Protocol, UnknownProtocol};
 pub use remote::{Origin, Peer, Scope};
 pub use selection::Selection;
+pub use shown::Shown;
 pub use snapshot::{
     InterfaceUsage, ProcessUsage, ProtocolUsage, SCHEMA_VERSION, Snapshot, SourceKind,
     UnattributedUsage,

@@ -69,6 +69,39 @@ fn is_unsafe(c: char) -> bool {
             | '\u{e0000}'..='\u{e007f}')
 }
 
+/// Those of `names` that may have been meant by one that is none of them: the nearest, at most
+/// three.
+#[must_use]
+pub fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str> + Clone) -> Vec<&'a str> {
+    let name: String = name.chars().take(16).collect::<String>().to_lowercase();
+    let near = names.map(|known| {
+        if known.starts_with(&name) {
+            (1, known)
+        } else {
+            (distance(&name, known), known)
+        }
+    });
+    let nearest = near.clone().map(|(distance, _)| distance).min();
+    let near = near
+        .filter(|(distance, known)| Some(*distance) == nearest && *distance <= 1 + known.len() / 4);
+    near.map(|(_, known)| known).take(3).collect()
+}
+
+/// Changes of one character that make `a` of `b` (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut corner = std::mem::replace(&mut row[0], i + 1);
+        for (j, to) in b.iter().enumerate() {
+            let changed = corner + usize::from(from != *to);
+            corner = row[j + 1];
+            row[j + 1] = changed.min(corner + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

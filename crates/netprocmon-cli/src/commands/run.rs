@@ -15,7 +15,7 @@ use netprocmon::{Monitor, Pid, Retention};
 use crate::commands::{say, shown};
 use crate::exit::{self, Status};
 use crate::flags::meaning::RunPlan;
-use crate::signals::{FORWARDED, Signals};
+use netprocmon_tui::signals::{FORWARDED, Signals};
 
 mod budget;
 mod child;

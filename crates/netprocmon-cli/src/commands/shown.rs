@@ -4,22 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use netprocmon::{Filter, FilterView, Group, GroupBy, GroupView, Rates, Snapshot};
-use serde::Serialize;
+use netprocmon::{Filter, FilterView, Group, GroupBy, GroupView, Rates, Shown, Snapshot};
 
 use crate::flags::meaning::Connections;
-
-/// A snapshot as it is shown; serializes as the snapshot, with what was asked for beside it.
-#[derive(Debug, Serialize)]
-pub(crate) struct Shown {
-    #[serde(flatten)]
-    pub(crate) snapshot: Arc<Snapshot>,
-    #[serde(skip_serializing_if = "Filter::takes_everything")]
-    filter: Filter,
-    /// `None` where processes are shown.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) groups: Option<Vec<Group>>,
-}
 
 /// Makes what is shown of one snapshot after another.
 #[derive(Debug)]

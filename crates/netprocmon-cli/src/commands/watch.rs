@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use netprocmon::host::process;
-use netprocmon::{Children, Monitor, Pid, Retention, Snapshot};
+use netprocmon::{Children, Monitor, Pid, Retention, Shown, Snapshot};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{PidfdFlags, pidfd_open};
 
-use crate::commands::shown::{Series, Shown, tracks_connections};
+use crate::commands::shown::{Series, tracks_connections};
 use crate::commands::{STDOUT, say_degradations};
 use crate::exit::{Failure, Status};
 use crate::flags::meaning::{Format, WatchPlan};
 use crate::flags::typed::Sort;
 use crate::json::{self, Reader};
 use crate::render::{self, Terminal};
-use crate::signals::{ENDING, Signals};
+use netprocmon_tui::signals::{ENDING, Signals};
 
 /// What the kernel may still send for a process that has just ended.
 const GRACE: Duration = Duration::from_millis(100);

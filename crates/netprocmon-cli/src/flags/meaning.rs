@@ -4,49 +4,18 @@
 
 use std::path::PathBuf;
 
+use netprocmon::units::{Ends, Prefix, Quantity, Units};
 use netprocmon::{Capacity, Filter, MonitorBuilder, Pid};
 
 use super::typed;
 
 mod run;
+mod top;
 mod watch;
 
 pub(crate) use run::{Budget, Descendants, Destination, OnExcess, Report, RunPlan};
+pub(crate) use top::TopPlan;
 pub(crate) use watch::WatchPlan;
-
-/// How sizes are shown, and the ends of connections.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Units {
-    pub(crate) prefix: Prefix,
-    pub(crate) quantity: Quantity,
-    pub(crate) ends: Ends,
-}
-
-/// What stands for an end of a connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Ends {
-    /// The name of the host and of the service, where they are known.
-    #[default]
-    Named,
-    /// Address and port.
-    Numeric,
-}
-
-/// Powers of 1024 or of 1000.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Prefix {
-    #[default]
-    Iec,
-    Si,
-}
-
-/// What a size is counted in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Quantity {
-    #[default]
-    Bytes,
-    Bits,
-}
 
 /// What goes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,6 +138,19 @@ impl From<typed::Ports> for PortsPlan {
             wanted,
         }
     }
+}
+
+/// Numbers are pids, the rest are names.
+fn targets(typed: Vec<String>) -> (Vec<Pid>, Vec<String>) {
+    let mut pids = Vec::new();
+    let mut names = Vec::new();
+    for target in typed {
+        match target.parse() {
+            Ok(pid) => pids.push(Pid(pid)),
+            Err(_) => names.push(target),
+        }
+    }
+    (pids, names)
 }
 
 const fn format(json: bool) -> Format {

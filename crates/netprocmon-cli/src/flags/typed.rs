@@ -8,14 +8,16 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 mod remotes;
-mod rows;
+pub(crate) mod rows;
 mod run;
 mod sockets;
+mod top;
 mod watch;
 
 pub(crate) use remotes::Remotes;
 pub(crate) use run::{Budget, Run};
 pub(crate) use sockets::{Ports, Ps};
+pub(crate) use top::{Characters, ThemeName, Top, column, view};
 pub(crate) use watch::{Sort, Watch};
 
 /// How many bytes each process sends and receives, per network interface, exactly.
@@ -34,7 +36,7 @@ pub(crate) use watch::{Sort, Watch};
     after_long_help = EXIT_STATUS
 )]
 pub(crate) struct Cli {
-    /// What to do.
+    /// What to do; without a command `top` on a terminal, `watch` elsewhere.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
@@ -54,6 +56,7 @@ unless a budget was exceeded.";
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Run(Run),
+    Top(Box<Top>),
     Watch(Watch),
     Ps(Ps),
     Ports(Ports),

@@ -1,11 +1,8 @@
 //! One connection on one line, the same under every table.
 
-use std::net::SocketAddr;
-
-use netprocmon::host::services;
-use netprocmon::{Connection, ConnectionUsage, Counters, Direction, Origin, Process, Scope};
-
-use crate::flags::meaning::{Ends, Units};
+use netprocmon::units::{Ends, Units};
+use netprocmon::{Connection, ConnectionUsage, Counters, Process, Scope};
+use netprocmon_tui::ends;
 
 /// `    tcp 192.0.2.2:41312 → example.org:https  established  …`, with `moved` at its end; of a
 /// connection of `owner`. Not yet escaped: the table does that.
@@ -16,79 +13,19 @@ pub(crate) fn line(
     moved: &impl Fn(&Counters) -> String,
 ) -> String {
     let connection = &usage.connection;
-    let arrow = match connection.direction {
-        Some(Direction::In) => "←",
-        Some(Direction::Out) => "→",
-        None => "–",
-    };
-    let (local, remote) = match units.ends {
-        Ends::Named => named(connection),
-        Ends::Numeric => (
-            connection.local.to_string(),
-            connection.remote.map(|remote| remote.to_string()),
-        ),
-    };
+    let arrow = ends::arrow(connection.direction);
+    let (local, remote) = ends::both(connection, units.ends);
     let remote = remote.as_deref().unwrap_or("*");
     let mut parts = vec![format!(
         "    {} {local} {arrow} {remote}",
         connection.protocol
     )];
-    parts.extend(pair(owner, connection));
+    parts.extend(ends::pair(owner, connection));
     parts.extend(scope(connection, units.ends));
-    parts.extend(connection.origin.as_deref().and_then(origin));
+    parts.extend(connection.origin.as_deref().and_then(ends::origin));
     parts.push(connection.state.name().to_owned());
     parts.push(moved(&usage.counters));
     parts.join("  ")
-}
-
-/// Both ends, with the names that are known of them.
-fn named(connection: &Connection) -> (String, Option<String>) {
-    let service = connection.service.as_deref();
-    let (local, remote) = if is_of_the_remote(connection) {
-        (None, service)
-    } else {
-        (service, None)
-    };
-    let name = connection.remote_name.as_deref();
-    (
-        end(connection.local, None, local),
-        connection.remote.map(|address| end(address, name, remote)),
-    )
-}
-
-/// Whether the service is the remote's: it is that of the end that was connected to, and where that
-/// is not known of the remote before our own.
-fn is_of_the_remote(connection: &Connection) -> bool {
-    match (connection.direction, connection.remote) {
-        (Some(Direction::Out), _) => true,
-        (Some(Direction::In), _) | (None, None) => false,
-        (None, Some(remote)) => {
-            services::name(remote.port(), connection.protocol) == connection.service
-        }
-    }
-}
-
-/// `example.org:https`, `[2001:db8::1]:443`.
-fn end(address: SocketAddr, name: Option<&str>, service: Option<&str>) -> String {
-    let host = match (name, address) {
-        (Some(name), _) => name.to_owned(),
-        (None, SocketAddr::V4(v4)) => v4.ip().to_string(),
-        (None, SocketAddr::V6(v6)) => format!("[{}]", v6.ip()),
-    };
-    match service {
-        Some(service) => format!("{host}:{service}"),
-        None => format!("{host}:{}", address.port()),
-    }
-}
-
-/// `curl ⇄ nginx (587)`: the client before the server, where that is known; the pid is the peer's.
-fn pair(owner: &Process, connection: &Connection) -> Option<String> {
-    let peer = connection.peer.as_ref()?;
-    let other = format!("{} ({})", peer.name, peer.process.pid);
-    Some(match connection.direction {
-        Some(Direction::In) => format!("{other} ⇄ {}", owner.name),
-        Some(Direction::Out) | None => format!("{} ⇄ {other}", owner.name),
-    })
 }
 
 /// How far away a remote is whose name hides its address; nearly all are public.
@@ -101,22 +38,11 @@ fn scope(connection: &Connection, ends: Ends) -> Option<String> {
     }
 }
 
-/// `[US AS64496 Example Networks]`.
-fn origin(origin: &Origin) -> Option<String> {
-    let parts = [
-        origin.country.as_deref().map(ToOwned::to_owned),
-        origin.asn.map(|number| format!("AS{number}")),
-        origin.organization.as_deref().map(ToOwned::to_owned),
-    ];
-    let parts: Vec<_> = parts.into_iter().flatten().collect();
-    (!parts.is_empty()).then(|| format!("[{}]", parts.join(" ")))
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use netprocmon::{Peer, Pid, ProcessId};
+    use netprocmon::{Direction, Origin, Peer, Pid, ProcessId};
 
     use super::super::tests::snapshot;
     use super::*;

@@ -2,12 +2,12 @@
 
 use std::cmp::Reverse;
 
+use netprocmon::units::Units;
 use netprocmon::{Counters, Group, GroupKey};
 
 use super::Terminal;
 use super::sums::{self, rate};
 use super::table::{Cell, Column, Table};
-use crate::flags::meaning::Units;
 use crate::flags::typed::Sort;
 
 /// Rows of a report; the rest are counted.

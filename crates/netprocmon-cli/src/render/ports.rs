@@ -1,10 +1,11 @@
 //! The table of `ports`.
 
 use netprocmon::Pid;
+use netprocmon::units;
 
+use super::Terminal;
 use super::ps::user;
 use super::table::{Cell, Column, Table};
-use super::{Terminal, units};
 use crate::commands::ports::PortOwner;
 
 /// A row a port and owner.

@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use netprocmon::Process;
 use netprocmon::host::socket::Socket;
+use netprocmon::units::{self, Units};
 
+use super::Terminal;
 use super::table::{Cell, Column, Table};
-use super::{Terminal, units};
-use crate::flags::meaning::{Connections, Units};
+use crate::flags::meaning::Connections;
 use crate::sockets::{Holder, Inventory, usage};
 
 /// Ports named in a row; the rest are counted.

@@ -8,12 +8,12 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use netprocmon::text::{cut, escape, width};
+use netprocmon::units::{self, Units};
 use netprocmon::{Counters, InterfaceId, ProcessUsage, Snapshot};
 
 use super::table::{Cell, Column, Table};
-use super::{Terminal, connection, group, sums, units};
+use super::{Terminal, connection, group, sums};
 use crate::commands::run::outcome::{Ending, Limit, Outcome, Spent};
-use crate::flags::meaning::Units;
 
 /// Processes with a row of their own.
 const SHOWN: usize = 20;

@@ -1,10 +1,9 @@
 //! What was moved since the start: the columns that every table of sums ends with, and their cells.
 
+use netprocmon::units::{self, Units};
 use netprocmon::{Counters, Rates};
 
 use super::table::{Cell, Column, Table};
-use super::units;
-use crate::flags::meaning::Units;
 
 /// The columns, in order; a narrow terminal loses the last ones first.
 pub(super) fn columns() -> [Column; 7] {

@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use netprocmon::text::{escape, width};
-use netprocmon::{ProcessUsage, Snapshot};
+use netprocmon::units::{self, Units};
+use netprocmon::{ProcessUsage, Shown, Snapshot};
 
 use super::sums::{self, rate};
 use super::table::{Cell, Column, Table};
-use super::{Terminal, connection, group, units};
-use crate::commands::shown::Shown;
-use crate::flags::meaning::{Units, WatchPlan};
+use super::{Terminal, connection, group};
+use crate::flags::meaning::WatchPlan;
 use crate::flags::typed::Sort;
 
 /// Lines of a block that are not rows: its heading, the table's head, "and N more", a blank one.

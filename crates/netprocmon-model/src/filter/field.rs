@@ -1,6 +1,7 @@
 //! The fields: their names, what kind of value each has, what it is a fact about.
 
 use super::syntax::Operator;
+use crate::text::nearest;
 
 /// What a term asks about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -177,18 +178,9 @@ impl Field {
         FIELDS[self as usize].3
     }
 
-    /// Names that may have been meant by one that is none: the nearest, at most three.
+    /// Names that may have been meant by one that is none.
     pub(super) fn near(name: &str) -> Vec<&'static str> {
-        let name: String = name.chars().take(16).collect::<String>().to_lowercase();
-        let near = Self::all().map(|field| match field.name() {
-            known if known.starts_with(&name) => (1, known),
-            known => (distance(&name, known), known),
-        });
-        let nearest = near.clone().map(|(distance, _)| distance).min();
-        let near = near.filter(|(distance, known)| {
-            Some(*distance) == nearest && *distance <= 1 + known.len() / 4
-        });
-        near.map(|(_, known)| known).take(3).collect()
+        nearest(name, Self::all().map(Self::name))
     }
 }
 
@@ -224,21 +216,6 @@ impl Kind {
             }
         }
     }
-}
-
-/// Changes of one character that make `a` of `b` (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut corner = std::mem::replace(&mut row[0], i + 1);
-        for (j, to) in b.iter().enumerate() {
-            let changed = corner + usize::from(from != *to);
-            corner = row[j + 1];
-            row[j + 1] = changed.min(corner + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

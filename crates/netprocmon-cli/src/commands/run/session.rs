@@ -22,7 +22,7 @@ use super::child::Ending;
 use super::outcome::of_tree;
 use crate::commands::say;
 use crate::flags::meaning::{Descendants, RunPlan};
-use crate::signals::{Arrived, Signals};
+use netprocmon_tui::signals::{Arrived, Signals};
 
 /// Between the polite and the certain way to end a process.
 const KILL_AFTER: Duration = Duration::from_millis(500);

@@ -7,10 +7,11 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use netprocmon::Snapshot;
+use netprocmon::units::Units;
 
 use super::outcome::{self, Outcome};
 use crate::exit::{Failure, Status};
-use crate::flags::meaning::{Destination, Format, Report, Units};
+use crate::flags::meaning::{Destination, Format, Report};
 use crate::json;
 use crate::render::{self, Terminal};
 

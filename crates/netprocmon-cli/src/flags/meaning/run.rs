@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use netprocmon::units::Units;
 use netprocmon::{Capacity, Filter, GroupBy, SourceChoice};
 
-use super::{Connections, Format, Remotes, Units, connections, format};
+use super::{Connections, Format, Remotes, connections, format};
 use crate::flags::typed;
 
 /// A measured command.

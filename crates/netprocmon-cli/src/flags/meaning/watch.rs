@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use netprocmon::units::Units;
 use netprocmon::{Capacity, Children, Filter, GroupBy, Pid, SourceChoice};
 
-use super::{Connections, Format, Remotes, Units, connections, format};
+use super::{Connections, Format, Remotes, connections, format};
 use crate::flags::typed::{self, Sort};
 
 /// A live view of some processes, or of all.
@@ -49,14 +50,7 @@ impl WatchPlan {
 
 impl From<typed::Watch> for WatchPlan {
     fn from(typed: typed::Watch) -> Self {
-        let mut pids = Vec::new();
-        let mut names = Vec::new();
-        for target in typed.targets {
-            match target.parse() {
-                Ok(pid) => pids.push(Pid(pid)),
-                Err(_) => names.push(target),
-            }
-        }
+        let (pids, names) = super::targets(typed.targets);
         Self {
             pids,
             names,

@@ -10,6 +10,6 @@ pub(super) fn source() -> impl TypedValueParser<Value = SourceChoice> {
 }
 
 /// The filter, or what is wrong with it and a mark below where.
-pub(super) fn filter(text: &str) -> Result<Filter, String> {
+pub(crate) fn filter(text: &str) -> Result<Filter, String> {
     text.parse::<Filter>().map_err(|error| error.pointed(text))
 }

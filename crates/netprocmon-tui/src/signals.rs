@@ -21,25 +21,25 @@ use signal_hook::low_level::siginfo::{Cause, Origin};
 
 /// Everything that is passed on to a child. `SIGWINCH` and the terminal's stop signals are not:
 /// the child has them from the terminal itself.
-pub(crate) const FORWARDED: &[i32] = &[
+pub const FORWARDED: &[i32] = &[
     SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGCONT, SIGALRM,
 ];
 
 /// What ends a `watch`.
-pub(crate) const ENDING: &[i32] = &[SIGHUP, SIGINT, SIGTERM];
+pub const ENDING: &[i32] = &[SIGHUP, SIGINT, SIGTERM];
 
 /// One signal that arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Arrived {
+pub struct Arrived {
     /// Its number.
-    pub(crate) number: i32,
+    pub number: i32,
     /// Who sent it.
-    pub(crate) sender: Sender,
+    pub sender: Sender,
 }
 
 /// Where a signal came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sender {
+pub enum Sender {
     /// The kernel: a key at the terminal, or its hang-up. The whole foreground group has it.
     Kernel,
     /// A process; the number is as seen from this pid namespace, 0 where the sender is outside it.
@@ -48,12 +48,14 @@ pub(crate) enum Sender {
 
 impl Arrived {
     /// Whether it asks a program to end.
-    pub(crate) fn asks_to_end(self) -> bool {
+    #[must_use]
+    pub fn asks_to_end(self) -> bool {
         matches!(self.number, SIGINT | SIGTERM | SIGHUP | SIGQUIT)
     }
 
     /// Whether `child` still has to be given it: neither the terminal nor the child itself sent it.
-    pub(crate) fn is_for(self, child: Pid) -> bool {
+    #[must_use]
+    pub fn is_for(self, child: Pid) -> bool {
         match self.sender {
             Sender::Kernel => false,
             Sender::Process(sender) => sender != child,
@@ -73,11 +75,11 @@ impl Arrived {
 }
 
 /// Signals caught from now until it is dropped.
-pub(crate) struct Signals(SignalDelivery<UnixStream, WithOrigin>);
+pub struct Signals(SignalDelivery<UnixStream, WithOrigin>);
 
 impl Signals {
     /// Catches `numbers`, less those that are ignored now.
-    pub(crate) fn catch(numbers: &[i32]) -> io::Result<Self> {
+    pub fn catch(numbers: &[i32]) -> io::Result<Self> {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let ignored = ignored_mask(&status);
         let numbers = numbers.iter().filter(|&&number| !contains(ignored, number));
@@ -88,7 +90,7 @@ impl Signals {
     }
 
     /// What arrived since the last call; never blocks.
-    pub(crate) fn arrived(&mut self) -> Vec<Arrived> {
+    pub fn arrived(&mut self) -> Vec<Arrived> {
         self.0
             .pending()
             .map(|origin| Arrived::from_origin(&origin))

@@ -1,24 +1,66 @@
 //! Sizes, rates, counts and durations as people read them; `-` for what is not known.
+//!
+//! One room for the tables of the command line and for the live view, so that a number looks the
+//! same wherever it stands. Not here: machine-readable output, which has plain integers.
 
 use std::time::Duration;
 
-use crate::flags::meaning::{Prefix, Quantity, Units};
+/// How sizes are shown, and the ends of connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)] // each type says it
+pub struct Units {
+    pub prefix: Prefix,
+    pub quantity: Quantity,
+    pub ends: Ends,
+}
+
+/// Powers of 1024 or of 1000.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Prefix {
+    /// 1024: `KiB`, `MiB` (IEC 80000-13).
+    #[default]
+    Iec,
+    /// 1000: `kB`, `MB`.
+    Si,
+}
+
+/// What a size is counted in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Quantity {
+    /// Bytes of eight bits.
+    #[default]
+    Bytes,
+    /// Bits.
+    Bits,
+}
+
+/// What stands for an end of a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ends {
+    /// The name of the host and of the service, where they are known.
+    #[default]
+    Named,
+    /// Address and port.
+    Numeric,
+}
 
 /// What stands for a number that the source cannot know: never 0.
-pub(crate) const UNKNOWN: &str = "-";
+pub const UNKNOWN: &str = "-";
 
 const IEC: [&str; 7] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
 const SI: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
 
 impl Units {
     /// Bytes with three significant digits: `512 B`, `1.21 MiB`, `96.0 Mibit`.
-    pub(crate) fn size(self, bytes: Option<u64>) -> String {
+    #[must_use]
+    pub fn size(self, bytes: Option<u64>) -> String {
         bytes.map_or_else(|| UNKNOWN.to_owned(), |bytes| self.known(bytes))
     }
 
     /// Bytes a second.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a rate is not negative
-    pub(crate) fn rate(self, bytes_per_second: Option<f64>) -> String {
+    #[must_use]
+    pub fn rate(self, bytes_per_second: Option<f64>) -> String {
         bytes_per_second.map_or_else(
             || UNKNOWN.to_owned(),
             |rate| format!("{}/s", self.known(rate.max(0.0).round() as u64)),
@@ -57,12 +99,14 @@ impl Units {
 }
 
 /// A count in full.
-pub(crate) fn count(count: Option<u64>) -> String {
+#[must_use]
+pub fn count(count: Option<u64>) -> String {
     count.map_or_else(|| UNKNOWN.to_owned(), |count| count.to_string())
 }
 
 /// A number with its digits in groups of three, for one that stands in a sentence.
-pub(crate) fn grouped(number: u64) -> String {
+#[must_use]
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (position, digit) in digits.chars().enumerate() {
@@ -75,7 +119,8 @@ pub(crate) fn grouped(number: u64) -> String {
 }
 
 /// `0.043 s`, `12.4 s`, `3m 05s`, `2h 00m 07s`.
-pub(crate) fn duration(duration: Duration) -> String {
+#[must_use]
+pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
         0..10 => format!("{:.3} s", duration.as_secs_f64()),
@@ -91,7 +136,8 @@ pub(crate) fn duration(duration: Duration) -> String {
 }
 
 /// `1 process`, `2 processes`.
-pub(crate) fn processes(count: usize) -> String {
+#[must_use]
+pub fn processes(count: usize) -> String {
     match count {
         1 => "1 process".to_owned(),
         count => format!("{count} processes"),
@@ -101,7 +147,6 @@ pub(crate) fn processes(count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flags::meaning::Ends;
 
     const SI_BITS: Units = Units {
         prefix: Prefix::Si,

@@ -1,0 +1,304 @@
+//! The only impure part: one poll for the monitor, the terminal and the signals; events go into the
+//! state, effects are done, and the screen is drawn when something has changed.
+//!
+//! One thread. Another is started only when the doctor is asked, who takes as long as probing the
+//! kernel takes; the screen does not wait for it.
+
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use netprocmon::Monitor;
+use ratatui::crossterm::event::{self, Event as Typed, KeyEventKind};
+use ratatui::crossterm::{queue, terminal};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Signal, kill_process_group};
+use signal_hook::consts::signal::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
+
+use crate::error::Error;
+use crate::export::file::{self, Caller};
+use crate::screen::Screen;
+use crate::settings::Settings;
+use crate::signals::Signals;
+use crate::state::State;
+use crate::update::{Effect, Event};
+use crate::views;
+
+/// What is typed and pasted is taken in before a frame is drawn, but not for ever.
+const AT_ONCE: usize = 512;
+
+const CAUGHT: &[i32] = &[SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGWINCH, SIGTSTP, SIGCONT];
+
+/// What the doctor says.
+pub type Doctor = fn() -> String;
+
+/// Shows what `monitor` counts until it is told to end.
+///
+/// # Errors
+///
+/// [`Error::NoTerminal`] before anything is drawn; a terminal or a monitor that fails. A terminal
+/// that has gone is no error.
+pub fn run(mut monitor: Monitor, settings: Settings, doctor: Doctor) -> Result<(), Error> {
+    if !Screen::is_there() {
+        return Err(Error::NoTerminal);
+    }
+    let signals =
+        Signals::catch(CAUGHT).map_err(|error| Error::io("install signal handlers", error))?;
+    let screen =
+        Screen::take(settings.mouse).map_err(|error| Error::io("take the terminal", error))?;
+    let (width, height) = terminal::size().unwrap_or((80, 24));
+    let asked = UnixStream::pair().map_err(|error| Error::io("make a pair of sockets", error))?;
+    asked
+        .0
+        .set_nonblocking(true)
+        .map_err(|error| Error::io("make a pair of sockets", error))?;
+    let mut app = App {
+        state: State::new(settings, width, height),
+        screen,
+        signals,
+        doctor,
+        asked,
+        answers: mpsc::channel(),
+        over: false,
+    };
+    let done = app.live(&mut monitor);
+    app.screen.give_back();
+    done
+}
+
+struct App {
+    state: State,
+    screen: Screen,
+    signals: Signals,
+    doctor: Doctor,
+    /// Readable when the doctor has answered; the other end is the doctor's.
+    asked: (UnixStream, UnixStream),
+    answers: (mpsc::Sender<String>, mpsc::Receiver<String>),
+    over: bool,
+}
+
+impl App {
+    fn live(&mut self, monitor: &mut Monitor) -> Result<(), Error> {
+        // Something to look at before the first interval is over.
+        let first = monitor.snapshot().map_err(Error::Monitor)?;
+        self.happen(Event::Sample(first))?;
+        self.draw()?;
+        while !self.over {
+            let ready = self.wait(monitor)?;
+            let mut changed = false;
+            if ready.monitor
+                && let Some(sample) = monitor.try_sample().map_err(Error::Monitor)?
+            {
+                self.happen(Event::Sample(sample))?;
+                changed = true;
+            }
+            if ready.signals {
+                changed |= self.signalled()?;
+            }
+            if ready.typed {
+                changed |= self.typed()?;
+            }
+            if ready.answered {
+                let mut byte = [0; 8];
+                let _ = self.asked.0.read(&mut byte);
+                while let Ok(text) = self.answers.1.try_recv() {
+                    self.happen(Event::Diagnosis(text))?;
+                    changed = true;
+                }
+            }
+            if changed && !self.over {
+                self.draw()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sleeps until something has happened.
+    fn wait(&mut self, monitor: &Monitor) -> Result<Ready, Error> {
+        let stdin = io::stdin();
+        let mut fds = [
+            PollFd::from_borrowed_fd(monitor.as_fd(), PollFlags::IN),
+            PollFd::new(&self.signals, PollFlags::IN),
+            PollFd::new(&stdin, PollFlags::IN),
+            PollFd::new(&self.asked.0, PollFlags::IN),
+        ];
+        match poll(&mut fds, None::<&Timespec>) {
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => return Ok(Ready::default()),
+            Err(error) => return Err(Error::io("wait for something to happen", error.into())),
+        }
+        let is = |at: usize| !fds[at].revents().is_empty();
+        // The terminal has gone: nobody is there to be told.
+        let hung = fds[2]
+            .revents()
+            .intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL);
+        let ready = Ready {
+            monitor: is(0),
+            signals: is(1),
+            typed: is(2) && !hung,
+            answered: is(3),
+        };
+        if hung {
+            self.over = true;
+        }
+        Ok(ready)
+    }
+
+    /// Takes in what was typed; whether the screen has to be drawn.
+    fn typed(&mut self) -> Result<bool, Error> {
+        let mut changed = false;
+        for _ in 0..AT_ONCE {
+            match event::poll(Duration::ZERO) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(_) => {
+                    self.over = true;
+                    break;
+                }
+            }
+            let Ok(typed) = event::read() else {
+                self.over = true;
+                break;
+            };
+            let event = match typed {
+                Typed::Key(key) if key.kind != KeyEventKind::Release => Event::Key(key),
+                Typed::Mouse(mouse) => Event::Mouse(mouse),
+                Typed::Paste(text) => Event::Paste(text),
+                Typed::Resize(width, height) => Event::Resized(width, height),
+                _ => continue,
+            };
+            self.happen(event)?;
+            changed = true;
+            if self.over {
+                break;
+            }
+        }
+        Ok(changed)
+    }
+
+    fn signalled(&mut self) -> Result<bool, Error> {
+        let mut changed = false;
+        for signal in self.signals.arrived() {
+            match signal.number {
+                SIGWINCH => {
+                    if let Ok((width, height)) = terminal::size() {
+                        self.happen(Event::Resized(width, height))?;
+                    }
+                    changed = true;
+                }
+                SIGTSTP => {
+                    self.suspend()?;
+                    changed = true;
+                }
+                // Stopped and continued by somebody else: the shell has used the terminal.
+                SIGCONT => {
+                    self.resume()?;
+                    changed = true;
+                }
+                _ => self.over = true,
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Takes an event in and does what it asks for.
+    fn happen(&mut self, event: Event) -> Result<(), Error> {
+        let Some(effect) = self.state.update(event) else {
+            return Ok(());
+        };
+        match effect {
+            Effect::Quit => self.over = true,
+            Effect::Suspend => self.suspend()?,
+            Effect::Redraw => self.screen.drawing.clear().map_err(terminal_failed)?,
+            Effect::Diagnose => self.ask_the_doctor(),
+            Effect::Export(export) => {
+                let caller = Caller::of_sudo(|name| std::env::var(name).ok());
+                let done = file::write(&export, caller);
+                let name = format!("{}.{}", export.stem, export.extension);
+                let done = done.map_err(|error| format!("cannot write {name}: {error}"));
+                self.state.update(Event::Exported(done));
+            }
+        }
+        Ok(())
+    }
+
+    fn ask_the_doctor(&self) {
+        let doctor = self.doctor;
+        let answers = self.answers.0.clone();
+        let Ok(bell) = self.asked.1.try_clone() else {
+            return;
+        };
+        let ask = move || {
+            let _ = answers.send(doctor());
+            let _ = (&bell).write_all(&[1]);
+        };
+        // Without a thread there is no answer, and the page says what the snapshot knows.
+        let _ = std::thread::Builder::new()
+            .name("doctor".to_owned())
+            .spawn(ask);
+    }
+
+    /// Gives the terminal back and stops, as the shell expects; goes on when it is continued.
+    fn suspend(&mut self) -> Result<(), Error> {
+        self.screen.give_back();
+        // The whole group, as the key does where it is the terminal's. SIGSTOP, since the other is
+        // caught.
+        let group = rustix::process::getpgrp();
+        kill_process_group(group, Signal::STOP).map_err(|error| Error::io("stop", error.into()))?;
+        self.resume()
+    }
+
+    fn resume(&mut self) -> Result<(), Error> {
+        self.screen.resume().map_err(terminal_failed)?;
+        if let Ok((width, height)) = terminal::size() {
+            self.happen(Event::Resized(width, height))?;
+        }
+        Ok(())
+    }
+
+    fn draw(&mut self) -> Result<(), Error> {
+        let drawing = &mut self.screen.drawing;
+        let state = &self.state;
+        let mut frame = || -> io::Result<()> {
+            queue!(drawing.backend_mut(), terminal::BeginSynchronizedUpdate)?;
+            drawing.draw(|frame| views::draw(state, frame))?;
+            queue!(drawing.backend_mut(), terminal::EndSynchronizedUpdate)?;
+            io::Write::flush(drawing.backend_mut())
+        };
+        match frame() {
+            Ok(()) => Ok(()),
+            // The other side has hung up.
+            Err(error) if is_gone(&error) => {
+                self.over = true;
+                Ok(())
+            }
+            Err(error) => Err(terminal_failed(error)),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::struct_excessive_bools)] // one a descriptor
+struct Ready {
+    monitor: bool,
+    signals: bool,
+    typed: bool,
+    answered: bool,
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    let gone = [
+        rustix::io::Errno::IO,
+        rustix::io::Errno::PIPE,
+        rustix::io::Errno::NXIO,
+    ];
+    let number = error.raw_os_error();
+    gone.iter()
+        .any(|errno| number == Some(errno.raw_os_error()))
+}
+
+fn terminal_failed(error: io::Error) -> Error {
+    Error::io("write to the terminal", error)
+}

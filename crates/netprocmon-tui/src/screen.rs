@@ -1,0 +1,104 @@
+//! The terminal: taken, given back, and given back whatever happens.
+//!
+//! Raw mode, the other screen, clicks and pasted text as such. Everything is undone when this is
+//! dropped, when the program panics, and when it is stopped. A terminal that is gone (a dropped SSH
+//! session) cannot be given back; that is no error.
+
+use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write as _};
+use std::panic;
+
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::{cursor, event, execute, style, terminal};
+
+use crate::settings::Mouse;
+
+/// Clicks and the wheel, in the encoding that has no limit of columns (`xterm`, SGR 1006). Not the
+/// motion of the mouse: that would wake us for nothing.
+const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
+const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
+/// A frame is one write, as far as the terminal takes it.
+const FRAME: usize = 1 << 16;
+
+/// What is drawn on.
+pub(crate) type Drawing = Terminal<CrosstermBackend<BufWriter<Stdout>>>;
+
+/// The terminal, ours until it is dropped.
+pub(crate) struct Screen {
+    pub(crate) drawing: Drawing,
+    mouse: Mouse,
+    taken: bool,
+}
+
+impl Screen {
+    /// Whether there is a terminal to draw on and to be typed at.
+    pub(crate) fn is_there() -> bool {
+        io::stdout().is_terminal() && io::stdin().is_terminal()
+    }
+
+    /// Takes the terminal.
+    pub(crate) fn take(mouse: Mouse) -> io::Result<Self> {
+        let out = BufWriter::with_capacity(FRAME, io::stdout());
+        let mut screen = Self {
+            drawing: Terminal::new(CrosstermBackend::new(out))?,
+            mouse,
+            taken: false,
+        };
+        give_back_at_a_panic();
+        screen.resume()?;
+        Ok(screen)
+    }
+
+    /// Takes it again, after it was given back or somebody else has used it.
+    pub(crate) fn resume(&mut self) -> io::Result<()> {
+        self.taken = true;
+        terminal::enable_raw_mode()?;
+        let mut out = io::stdout();
+        execute!(
+            out,
+            terminal::EnterAlternateScreen,
+            event::EnableBracketedPaste,
+            cursor::Hide
+        )?;
+        if self.mouse == Mouse::On {
+            out.write_all(MOUSE_ON.as_bytes())?;
+            out.flush()?;
+        }
+        self.drawing.clear()
+    }
+
+    /// Gives it back; what fails there nobody can mend.
+    pub(crate) fn give_back(&mut self) {
+        if std::mem::take(&mut self.taken) {
+            give_back();
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+fn give_back() {
+    let mut out = io::stdout();
+    let _ = out.write_all(MOUSE_OFF.as_bytes());
+    let _ = execute!(
+        out,
+        event::DisableBracketedPaste,
+        style::ResetColor,
+        terminal::LeaveAlternateScreen,
+        cursor::Show
+    );
+    let _ = terminal::disable_raw_mode();
+}
+
+/// Before a panic says what happened: on the other screen nobody would read it.
+fn give_back_at_a_panic() {
+    let says = panic::take_hook();
+    panic::set_hook(Box::new(move |what| {
+        give_back();
+        says(what);
+    }));
+}
