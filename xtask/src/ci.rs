@@ -4,7 +4,7 @@
 use anyhow::Result;
 
 use crate::shell::{self, cargo, exists};
-use crate::{bpf::Bpf, instructions::Instructions, kernels::Kernels, test};
+use crate::{bpf::Bpf, instructions::Instructions, kernels::Kernels, soak::Soak, test};
 
 pub(crate) fn run() -> Result<()> {
     shell::run(&mut cargo(&["fmt", "--all", "--check"])?)?;
@@ -18,6 +18,7 @@ pub(crate) fn run() -> Result<()> {
     deny()?;
     Instructions::default().run()?;
     test::run()?;
+    Soak::short().run()?;
     // The one that takes everything that newer kernels tell in another way.
     Kernels::only("6.1").run_where_they_can_be_had()
 }

@@ -134,11 +134,11 @@ impl Kernels {
             Err(error) => return Ok(skipped(line, &format!("{error:#}"))),
         };
         let rows: Vec<&str> = if self.row.is_empty() {
-            guest::rows_for(line).to_vec()
+            guest::usual_rows()
         } else {
             self.row.iter().map(String::as_str).collect()
         };
-        let image = image::make(archive, &kernel, &guest::script(line, &rows))?;
+        let image = image::make(archive, &kernel, &guest::script(&rows))?;
         let said = guest::boot(archive, &kernel, &image, self.verbose)
             .with_context(|| format!("the guest with Linux {}", kernel.release))?;
         Ok(Tried {
@@ -151,6 +151,8 @@ impl Kernels {
 impl Tried {
     fn failed(&self) -> bool {
         match &self.outcome {
+            // Its programs cannot be verified there; that it says so is what it has to do.
+            Outcome::Booted(said) if self.line == "5.10" => !said.is_told(),
             Outcome::Booted(said) => !said.is_good(),
             Outcome::Skipped(_) => false,
         }

@@ -17,6 +17,7 @@ mod lab;
 mod packages;
 mod python;
 mod shell;
+mod soak;
 mod test;
 
 /// Developer commands.
@@ -31,6 +32,8 @@ enum Command {
     Bench(bench::Bench),
     /// Boot other kernels in guests, and run the command and some of the lab's rows there.
     Kernels(kernels::Kernels),
+    /// Run for a long time on a host where everything comes and goes: nothing may grow.
+    Soak(soak::Soak),
     /// Run the fuzz targets.
     Fuzz(fuzz::Fuzz),
     /// Count the instructions of what runs in each tick, and compare with what is committed.
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::Test => test::run(),
         Command::Lab(lab) => lab.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Soak(soak) => soak.run(),
         Command::Fuzz(fuzz) => fuzz.run(),
         Command::Kernels(kernels) => kernels.run(),
         Command::Instructions(instructions) => instructions.run(),

@@ -26,7 +26,9 @@ static __always_inline void read_comm(struct process *process, struct task_struc
 /*
  * Program and arguments from the process's own memory: argv lies between arg_start and arg_end,
  * and the name that execve(2) was given lies right behind the environment (fs/binfmt_elf.c).
- * Only for current. What is not resident is left to user space, which reads /proc.
+ * Only for current. What is not resident is left to user space, which reads /proc. Under
+ * lockdown=confidentiality all of it is: the loader takes bpf_probe_read_user for one of the calls
+ * that the kernel refuses then, and puts one in its place that it refuses too.
  */
 static __always_inline void read_command(struct process *process, struct task_struct *task)
 {
@@ -36,7 +38,7 @@ static __always_inline void read_command(struct process *process, struct task_st
 
 	process->exe_len = 0;
 	process->args_len = 0;
-	if (!mm)
+	if (!can_read_user || !mm)
 		return;
 	start = mm->arg_start;
 	end = mm->arg_end;

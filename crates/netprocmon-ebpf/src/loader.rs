@@ -60,7 +60,11 @@ pub(crate) fn attach(sizes: Sizes, options: &Options) -> Result<Attached, EbpfEr
         let mut attached = Attached {
             ebpf,
             cgroup_root,
-            degradations: hidden_root.clone().into_iter().collect(),
+            degradations: hidden_root
+                .clone()
+                .into_iter()
+                .chain(variant.degradation())
+                .collect(),
             unknown: Vec::new(),
         };
         match attached.place(&hooks, offered, (&btf, options.refuse), variant)? {
@@ -170,6 +174,7 @@ fn load_object(
         .override_global("has_netns_cookie", &u8::from(variant.netns_cookie), true)
         .override_global("has_multipath", &u8::from(variant.multipath), true)
         .override_global("calls_are_seen", &u8::from(variant.calls_seen), true)
+        .override_global("can_read_user", &u8::from(variant.user_memory), true)
         .override_global(
             "retransmit_tells_error",
             &u8::from(variant.retransmit_error),

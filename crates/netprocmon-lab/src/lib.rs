@@ -18,6 +18,7 @@ pub mod peer;
 pub mod report;
 pub mod runner;
 pub mod scenario;
+pub mod soak;
 pub mod stage;
 pub mod table;
 pub mod tool;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use netprocmon_lab::generate::Generator;
 use netprocmon_lab::runner::{self, Options};
+use netprocmon_lab::soak::Soak;
 
 /// Proves on this kernel that netprocmon's numbers are right.
 #[derive(Debug, Parser)]
@@ -23,12 +24,15 @@ enum Command {
     /// Be a generator; the lab starts itself this way.
     #[command(hide = true, subcommand)]
     Generate(Generator),
+    /// Find out whether anything grows over time.
+    Soak(Soak),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Some(Command::Generate(generator)) => generator.run().map(|()| true),
+        Some(Command::Soak(soak)) => soak.run(),
         None => runner::run(&cli.options),
     };
     match done {

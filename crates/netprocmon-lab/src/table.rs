@@ -6,6 +6,7 @@ use netprocmon::IpVersion;
 use crate::scenario::Scenario;
 
 mod blind;
+mod change;
 mod company;
 mod connection;
 mod datagram;
@@ -41,13 +42,14 @@ const fn room(title: &'static str, rows: &'static [Scenario]) -> Room {
 }
 
 /// Every row, in the order in which they run.
-pub const ROOMS: [Room; 21] = [
+pub const ROOMS: [Room; 22] = [
     room("TCP", tcp::ROWS),
     room("UDP", udp::ROWS),
     room("ICMP", icmp::ROWS),
     room("Loopback", loopback::ROWS),
     room("Short lives", lifetime::ROWS),
     room("Devices above devices", device::ROWS),
+    room("Interfaces that change", change::ROWS),
     room("Loss", loss::ROWS),
     room("What the kernel does not show", blind::ROWS),
     room("Many at once", scale::ROWS),

@@ -50,6 +50,26 @@ impl DeviceCounters {
             packets_recv: since(self.packets_recv, earlier.packets_recv),
         }
     }
+
+    /// Whether one of them is less than it was: then it is another device's.
+    #[must_use]
+    pub fn has_gone_back(self, earlier: Self) -> bool {
+        self.bytes_sent < earlier.bytes_sent
+            || self.bytes_recv < earlier.bytes_recv
+            || self.packets_sent < earlier.packets_sent
+            || self.packets_recv < earlier.packets_recv
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            bytes_sent: self.bytes_sent.wrapping_add(other.bytes_sent),
+            bytes_recv: self.bytes_recv.wrapping_add(other.bytes_recv),
+            packets_sent: self.packets_sent.wrapping_add(other.packets_sent),
+            packets_recv: self.packets_recv.wrapping_add(other.packets_recv),
+        }
+    }
 }
 
 /// Link-layer bytes that a device counts with each packet: 14 for Ethernet, 0 for loopback and tun.

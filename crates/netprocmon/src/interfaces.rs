@@ -33,7 +33,23 @@ struct Known {
     name: Arc<str>,
     addresses: Vec<IpAddr>,
     start: DeviceCounters,
+    /// As last read.
+    last: DeviceCounters,
+    /// What devices that are gone had counted under this index.
+    before: DeviceCounters,
     counting: Counting,
+}
+
+impl Known {
+    /// A counter that went back is another device's, made again with the index of one that is gone:
+    /// what that had counted when it was last looked at stays counted.
+    fn see(&mut self, now: DeviceCounters) {
+        if now.has_gone_back(self.last) {
+            self.before = self.before.plus(self.last.since(self.start));
+            self.start = DeviceCounters::default();
+        }
+        self.last = now;
+    }
 }
 
 impl Interfaces {
@@ -165,7 +181,10 @@ impl Interfaces {
                         known.name = Arc::clone(&link.name);
                         self.version += 1;
                     }
-                    readings.push(link.reading(netns.id, known.start, known.counting));
+                    known.see(link.stats);
+                    let mut reading = link.reading(netns.id, known.start, known.counting);
+                    reading.device = reading.device.map(|device| device.plus(known.before));
+                    readings.push(reading);
                 }
             }
         }
@@ -237,22 +256,24 @@ impl Interfaces {
     /// Interfaces that were not there before count from 0.
     fn learn_all(&mut self, found: &[Surveyed]) {
         for one in found {
-            let start = self
-                .known
-                .get(&id(one))
-                .map_or(DeviceCounters::default(), |known| known.start);
-            self.learn(one, start);
+            self.learn(one, DeviceCounters::default());
         }
     }
 
+    /// What is seen of an interface now; `start` is for one that was not known.
     fn learn(&mut self, one: &Surveyed, start: DeviceCounters) {
-        let known = Known {
+        let known = self.known.entry(id(one)).or_insert_with(|| Known {
             name: Arc::clone(&one.interface.name),
             counting: one.counting,
-            addresses: one.interface.addresses.clone(),
+            addresses: Vec::new(),
             start,
-        };
-        self.known.insert(id(one), known);
+            last: start,
+            before: DeviceCounters::default(),
+        });
+        known.see(one.interface.stats);
+        known.name = Arc::clone(&one.interface.name);
+        known.counting = one.counting;
+        known.addresses.clone_from(&one.interface.addresses);
         self.version += 1;
     }
 }

@@ -24,6 +24,10 @@ What differs:
   was received by a call which waited already when the monitor started is missing from the payload.
   Where functions cannot be traced (some architectures and configurations), payload is unknown
   (`null`), and owners are told by the packets that a process sends and by `connect` and `accept`.
+- **5.10** is before sockets have storage that tracing programs may use, and its verifier takes none
+  of these programs. `--source auto` takes another source there.
+- **lockdown=confidentiality**: programs may not read the memory of processes. One that ends before
+  it is looked at has its name, its parent and its bytes, and no arguments.
 - **Up to 6.1**, a SYN-ACK over IPv6 goes out without its socket: 80 bytes of each connection that is
   accepted are in the interface's counters and not in ours.
 ";
@@ -61,8 +65,19 @@ fn verdict(said: &Said) -> String {
         Some(rows) if rows.iter().all(|row| row.word == "pass") => "under lockdown too",
         Some(_) => "not under lockdown",
     };
+    if let Some(why) = &said.refusal {
+        return format!("does not start: {}", brief(why));
+    }
+    let clock = if said.clock_is_no_matter {
+        "the clock set back is no matter"
+    } else {
+        "NOT right when the clock is set back"
+    };
     let passed = said.rows.iter().filter(|row| row.word == "pass").count();
-    format!("{passed} of {} rows passed, {locked}", said.rows.len())
+    format!(
+        "{passed} of {} rows passed, {locked}, {clock}",
+        said.rows.len()
+    )
 }
 
 /// Rows by kernel; the rows that were run again under lockdown are rows of their own.
@@ -125,22 +140,29 @@ fn word(one: &Tried, locked: bool, name: &str) -> &'static str {
     }
 }
 
+/// The beginning of a message, without what would break a table.
+fn brief(text: &str) -> String {
+    let text = text.split("Verifier output").next().unwrap_or_default();
+    let text = text.trim().trim_start_matches("netprocmon: ");
+    text.chars().take(200).collect()
+}
+
 fn degradations(tried: &[Tried]) -> String {
-    let mut text = "\nWhat the command says there that it does not see:\n\n".to_owned();
+    let mut text =
+        "\nWhich source `auto` takes there, and what the command says that it does not see:\n\n"
+            .to_owned();
     for one in tried {
         let Outcome::Booted(said) = &one.outcome else {
             continue;
         };
-        let all = said.degradations.as_deref().unwrap_or_default();
-        let all = match all {
-            [] => "nothing".to_owned(),
-            all => all.join("; "),
+        let release = said.release.replace("-cloud-amd64", "");
+        let source = said.source.as_deref().unwrap_or("none");
+        let all = match (&said.refusal, &said.degradations[..]) {
+            (Some(why), _) => format!("it does not start there ({})", brief(why)),
+            (None, []) => "nothing".to_owned(),
+            (None, all) => all.join("; "),
         };
-        let _ = writeln!(
-            text,
-            "- {}: {all}",
-            said.release.replace("-cloud-amd64", "")
-        );
+        let _ = writeln!(text, "- {release} (source: {source}): {all}");
     }
     text
 }
@@ -158,7 +180,10 @@ mod tests {
         };
         let said = Said {
             release: "6.1.0-56-cloud-amd64".to_owned(),
-            degradations: Some(Vec::new()),
+            source: Some("ebpf".to_owned()),
+            refusal: None,
+            degradations: Vec::new(),
+            clock_is_no_matter: true,
             rows: vec![row("pass")],
             locked: Some(vec![row("FAIL")]),
             done: true,
@@ -177,7 +202,7 @@ mod tests {
         assert!(text.contains("| | 6.1.0-56 | 6.12 (not tested) |"));
         assert!(text.contains("| tcp up, IPv4 | exact | - |"));
         assert!(text.contains("| tcp up, IPv4, `lockdown=confidentiality` | **fails** | - |"));
-        assert!(text.contains("- 6.1.0-56: nothing"));
+        assert!(text.contains("- 6.1.0-56 (source: ebpf): nothing"));
         assert!(table(&tried).contains("SKIPPED Linux 6.12: no mirror"));
     }
 }

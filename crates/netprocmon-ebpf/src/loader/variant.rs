@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use netprocmon_model::Degradation;
+
 /// Constants that the programs are loaded with, each independent of the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // each is one thing that a kernel has or has not
@@ -14,6 +16,8 @@ pub(super) struct Variant {
     /// A hook behind each call tells who sent (the tracepoint of 6.3, or what stands in for it):
     /// packets need not ask.
     pub(super) calls_seen: bool,
+    /// Memory of user space: everywhere but under `lockdown=confidentiality`.
+    pub(super) user_memory: bool,
     /// The third argument of `tcp_retransmit_skb` (6.18).
     pub(super) retransmit_error: bool,
 }
@@ -26,6 +30,7 @@ impl Variant {
             // A kernel built without it refuses the helper; do not even ask.
             multipath: Path::new("/proc/sys/net/mptcp").exists(),
             calls_seen: true,
+            user_memory: true,
             retransmit_error: true,
         }
     }
@@ -38,12 +43,28 @@ impl Variant {
                 calls_seen: false,
                 ..self
             }),
+            "sock_create" => self.user_memory.then_some(Self {
+                user_memory: false,
+                ..self
+            }),
             "tcp_retransmit_skb" => self.retransmit_error.then_some(Self {
                 retransmit_error: false,
                 ..self
             }),
             _ => None,
         }
+    }
+
+    /// What is not seen for that.
+    pub(super) fn degradation(self) -> Option<Degradation> {
+        (!self.user_memory).then(|| {
+            Degradation::new(
+                "arguments_unavailable",
+                "the kernel lets no program read memory: a process that ends before it is looked at \
+                 has a name and no arguments",
+            )
+            .with_remedy("boot without lockdown=confidentiality")
+        })
     }
 
     /// Without the cookie, then without multipath TCP, then without both.
@@ -70,6 +91,7 @@ mod tests {
         netns_cookie: true,
         multipath: true,
         calls_seen: true,
+        user_memory: true,
         retransmit_error: true,
     };
 

@@ -11,7 +11,7 @@ use anyhow::Result;
 use netprocmon::IpVersion;
 
 use super::Namespace;
-use crate::truth::filter;
+use crate::truth::{self, filter};
 
 /// Which side of the link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,31 +145,9 @@ impl Link {
         middle: Option<Namespace>,
         offload: Offload,
     ) -> Result<Self> {
-        for (end, namespace, device) in [(End::Left, &left, LEFT), (End::Right, &right, RIGHT)] {
+        for (end, namespace) in [(End::Left, &left), (End::Right, &right)] {
             filter::install(namespace)?;
-            let own = MACS[usize::from(end == End::Right)];
-            namespace.ip(&["link", "set", device, "address", own])?;
-            set_offload(namespace, device, offload)?;
-            namespace.ip(&["link", "set", device, "up"])?;
-            for (version, length) in [(IpVersion::V4, 24), (IpVersion::V6, 64)] {
-                let address = format!("{}/{length}", end.address(version));
-                let mut add = vec!["addr", "add", &address, "dev", device];
-                if version == IpVersion::V6 {
-                    add.push("nodad");
-                }
-                namespace.ip(&add)?;
-            }
-            // Known neighbours for ever: no ARP, no neighbour discovery.
-            let (peer, mac) = match end {
-                End::Left => (End::Right, MACS[1]),
-                End::Right => (End::Left, MACS[0]),
-            };
-            for version in [IpVersion::V4, IpVersion::V6] {
-                let peer = peer.address(version).to_string();
-                let dev = ["dev", device, "nud", "permanent"];
-                let add = ["neigh", "replace", &peer, "lladdr", mac];
-                namespace.ip(&[&add[..], &dev[..]].concat())?;
-            }
+            dress(end, namespace, offload)?;
         }
         Ok(Self {
             left,
@@ -177,6 +155,26 @@ impl Link {
             middle,
             offload,
         })
+    }
+
+    /// Gives the device at one end another name; it must be the old one again before the device is
+    /// looked at by name.
+    pub fn rename(&self, end: End, from: &str, to: &str) -> Result<()> {
+        let namespace = self.namespace(end);
+        // Before 6.2 only a device that is down can be renamed, and loses its IPv6 addresses.
+        namespace.ip(&["link", "set", from, "name", to])?;
+        Ok(())
+    }
+
+    /// Removes the devices of a direct link and makes others with the same indices, which count from
+    /// 0 again.
+    pub fn remake(&self) -> Result<()> {
+        let index = |end| Ok::<_, anyhow::Error>(truth::read(&self.device(end))?.0.to_string());
+        let indices = [index(End::Left)?, index(End::Right)?];
+        self.left.ip(&["link", "del", LEFT])?;
+        pair_with((&self.left, LEFT), (&self.right, RIGHT), &indices)?;
+        dress(End::Left, &self.left, self.offload)?;
+        dress(End::Right, &self.right, self.offload)
     }
 
     /// The namespace at one end.
@@ -250,18 +248,52 @@ impl Link {
     }
 }
 
+/// Address, name of the neighbour, offloads: what a link's device needs before anything moves.
+fn dress(end: End, namespace: &Namespace, offload: Offload) -> Result<()> {
+    let (device, own, peer, mac) = match end {
+        End::Left => (LEFT, MACS[0], End::Right, MACS[1]),
+        End::Right => (RIGHT, MACS[1], End::Left, MACS[0]),
+    };
+    namespace.ip(&["link", "set", device, "address", own])?;
+    set_offload(namespace, device, offload)?;
+    namespace.ip(&["link", "set", device, "up"])?;
+    for (version, length) in [(IpVersion::V4, 24), (IpVersion::V6, 64)] {
+        let address = format!("{}/{length}", end.address(version));
+        let mut add = vec!["addr", "add", &address, "dev", device];
+        if version == IpVersion::V6 {
+            add.push("nodad");
+        }
+        namespace.ip(&add)?;
+    }
+    // Known neighbours for ever: no ARP, no neighbour discovery.
+    for version in [IpVersion::V4, IpVersion::V6] {
+        let peer = peer.address(version).to_string();
+        let dev = ["dev", device, "nud", "permanent"];
+        let add = ["neigh", "replace", &peer, "lladdr", mac];
+        namespace.ip(&[&add[..], &dev[..]].concat())?;
+    }
+    Ok(())
+}
+
 fn pair(one: (&Namespace, &str), other: (&Namespace, &str)) -> Result<()> {
-    let [near, far] = [index(), index()];
+    pair_with(one, other, &[index(), index()])
+}
+
+fn pair_with(
+    one: (&Namespace, &str),
+    other: (&Namespace, &str),
+    [near, far]: &[String; 2],
+) -> Result<()> {
     let peer = [
         "peer",
         "name",
         other.1,
         "index",
-        &far,
+        far,
         "netns",
         other.0.name(),
     ];
-    let add = ["link", "add", one.1, "index", &near, "type", "veth"];
+    let add = ["link", "add", one.1, "index", near, "type", "veth"];
     one.0.ip(&[&add[..], &peer].concat())?;
     Ok(())
 }

@@ -1,0 +1,142 @@
+//! How memory and descriptors went, round by round, and whether they came to rest. Pure, but for
+//! reading what this process holds.
+
+use std::fmt;
+use std::fs;
+
+use anyhow::{Context, Result};
+
+/// What a process holds at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    /// Resident, in KiB; what the kernel's tables take is not in it.
+    pub(super) memory_kib: u64,
+    pub(super) descriptors: u64,
+}
+
+impl Held {
+    /// Of ourselves, the monitor included.
+    pub(super) fn by_this_process() -> Result<Self> {
+        let status = fs::read_to_string("/proc/self/status")?;
+        let mut lines = status.lines();
+        let memory = lines.find_map(|line| line.strip_prefix("VmRSS:"));
+        let memory = memory.and_then(|text| text.trim().strip_suffix(" kB"));
+        Ok(Self {
+            memory_kib: memory.context("no VmRSS in /proc/self/status")?.parse()?,
+            descriptors: fs::read_dir("/proc/self/fd")?.count() as u64,
+        })
+    }
+}
+
+/// All rounds so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Course(Vec<Held>);
+
+/// Fewer rounds have no first, middle and last third to speak of: in each a monitor is started anew.
+const LEAST: usize = 15;
+
+/// Memory may be by so much more in the last third than in the middle one: a page cache of our own,
+/// a heap that is cut otherwise. What leaks does so each round, and is more.
+const SLACK_KIB: u64 = 1024;
+
+impl Course {
+    pub(super) fn add(&mut self, held: Held) {
+        self.0.push(held);
+    }
+
+    pub(super) fn rounds(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn is_long_enough(&self) -> bool {
+        self.0.len() >= LEAST
+    }
+
+    /// The most in the last third against the most in the middle one; the first is to warm up.
+    pub(super) fn verdicts(&self) -> [Verdict; 2] {
+        let third = self.0.len() / 3;
+        let [middle, last] = [
+            &self.0[third..self.0.len() - third],
+            &self.0[self.0.len() - third..],
+        ];
+        let most = |held: &[Held], of: fn(&Held) -> u64| held.iter().map(of).max().unwrap_or(0);
+        let memory = |held: &Held| held.memory_kib;
+        let descriptors = |held: &Held| held.descriptors;
+        [
+            Verdict {
+                what: "KiB of memory",
+                middle: most(middle, memory),
+                last: most(last, memory),
+                slack: SLACK_KIB + most(middle, memory) / 50,
+            },
+            Verdict {
+                what: "descriptors",
+                middle: most(middle, descriptors),
+                last: most(last, descriptors),
+                slack: 0,
+            },
+        ]
+    }
+}
+
+/// Whether one of them came to rest.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Verdict {
+    what: &'static str,
+    middle: u64,
+    last: u64,
+    slack: u64,
+}
+
+impl Verdict {
+    pub(super) fn is_flat(&self) -> bool {
+        self.last <= self.middle + self.slack
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            what, middle, last, ..
+        } = self;
+        let word = if self.is_flat() { "flat" } else { "GROWS" };
+        write!(
+            f,
+            "{word}: {what}: at most {middle} in the middle third, {last} in the last"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn course(memory: impl Iterator<Item = u64>, descriptors: impl Fn(u64) -> u64) -> Course {
+        let held = memory.enumerate().map(|(round, memory_kib)| Held {
+            memory_kib,
+            descriptors: descriptors(round as u64),
+        });
+        Course(held.collect())
+    }
+
+    #[test]
+    fn what_comes_to_rest_after_the_first_third_is_flat() {
+        let memory = (0..12).map(|round| 20_000 + 3000 * u64::min(round, 3));
+        let verdicts = course(memory, |_| 40).verdicts();
+        assert!(verdicts.iter().all(Verdict::is_flat), "{verdicts:?}");
+    }
+
+    #[test]
+    fn what_grows_each_round_is_not() {
+        let [memory, _] = course((0..12).map(|round| 20_000 + 2048 * round), |_| 40).verdicts();
+        assert!(!memory.is_flat(), "{memory}");
+        let [_, descriptors] = course((0..12).map(|_| 20_000), |round| 40 + round).verdicts();
+        assert!(!descriptors.is_flat(), "{descriptors}");
+    }
+
+    #[test]
+    fn this_process_holds_something() {
+        let held = Held::by_this_process().unwrap();
+        assert!(held.memory_kib > 100 && held.descriptors >= 3, "{held:?}");
+    }
+}
