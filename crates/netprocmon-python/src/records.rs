@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 use netprocmon::{
-    ConnectionUsage, Counters, Degradation, DeviceCounters, Group, InterfaceSummary,
+    Ancestor, ConnectionUsage, Counters, Degradation, DeviceCounters, Group, InterfaceSummary,
     InterfaceUsage, Pod, Process, ProcessUsage, ProgramFile, ProtocolUsage, Rates, Traffic,
     UnattributedUsage,
 };
@@ -120,6 +120,7 @@ pub(crate) fn process<'py>(py: Python<'py>, usage: &ProcessUsage) -> Made<'py> {
         started: time_or_none(py, process.started)?,
         exited: time_or_none(py, process.exited)?,
         ppid: process.ppid.map(|pid| pid.0),
+        parents: tuple(py, process.parents.iter(), ancestor)?,
         exe: process.exe.as_deref(),
         command: command.transpose()?,
         script: process.script.as_deref(),
@@ -145,6 +146,10 @@ pub(crate) fn process<'py>(py: Python<'py>, usage: &ProcessUsage) -> Made<'py> {
         protocols: tuple(py, &usage.protocols, protocol_usage)?,
         connections: connections.transpose()?,
     }, &usage.counters)
+}
+
+fn ancestor<'py>(py: Python<'py>, one: &Ancestor) -> Made<'py> {
+    record!(py, "Ancestor", { pid: one.pid.0, name: one.name.as_deref() })
 }
 
 fn rates<'py>(py: Python<'py>, rates: &Rates) -> Made<'py> {

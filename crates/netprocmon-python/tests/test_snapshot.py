@@ -150,6 +150,9 @@ def test_json_is_what_the_command_prints(snapshot):
         record = getattr(snapshot[0], name)
         if name in ("started", "exited"):
             assert (record is None) == (value is None)
+        elif name == "parents":
+            assert [(one.pid, one.name) for one in record] == [tuple(one.values()) for one in value]
+            assert record[0].pid == os.getppid()
         elif name not in ("rates", "interfaces", "protocols", "connections"):
             assert record == (tuple(value) if isinstance(value, list) else value), name
     connection = shown["connections"][0]

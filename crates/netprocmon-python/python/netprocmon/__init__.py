@@ -34,6 +34,7 @@ from netprocmon._monitor import D_RECV, D_SEND, P_TCP, P_UDP, Monitor
 from netprocmon._netprocmon import VERSION as __version__  # noqa: N811  # as everybody has it
 from netprocmon._records import (
     Address,
+    Ancestor,
     Connection,
     Counters,
     Degradation,
@@ -62,6 +63,7 @@ __all__ = [
     "P_TCP",
     "P_UDP",
     "Address",
+    "Ancestor",
     "Connection",
     "Counters",
     "Degradation",

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 __all__ = [
     "Address",
+    "Ancestor",
     "Connection",
     "Counters",
     "Degradation",
@@ -114,6 +115,16 @@ class Address(NamedTuple):
     """The port; 0 where the protocol has none, or none is bound."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ancestor:
+    """One of those above a process, as it was when the process was first seen."""
+
+    pid: int
+    """Its pid."""
+    name: str | None
+    """Its name; `None` where it was gone before it could be asked."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False, match_args=False)
 class InterfaceUsage(Counters):
     """What one process moved over one interface."""
@@ -208,6 +219,8 @@ class ProcessUsage(Counters):
     """When it ended; `None` while it lives."""
     ppid: int | None = None
     """The parent's pid when the process was first seen."""
+    parents: tuple[Ancestor, ...] = ()
+    """Who started it, who started that, and so on: the parent first, as far as it is known."""
     exe: str | None = None
     """The program file's path; `None` where it could not be read in time."""
     command: tuple[str, ...] | None = None
