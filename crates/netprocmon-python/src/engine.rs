@@ -11,7 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
-use netprocmon::{Children, Error, Monitor, Pid, Retention, Snapshot, Traffic};
+use netprocmon::{
+    Children, Error, Monitor, NoSuchSource, Pid, Retention, Snapshot, SourceChoice, Traffic,
+};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::snapshot::RawSnapshot;
@@ -44,6 +47,8 @@ pub(crate) struct Asked {
     #[pyo3(item)]
     addresses: Vec<IpAddr>,
     #[pyo3(item)]
+    source: String,
+    #[pyo3(item)]
     interval: f64,
     #[pyo3(item)]
     connections: bool,
@@ -52,13 +57,14 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    fn start(self) -> Result<Monitor, Error> {
+    fn start(self, source: SourceChoice) -> Result<Monitor, Error> {
         let retention = if self.keep_ended {
             Retention::Keep
         } else {
             Retention::ShowOnce
         };
         let mut builder = Monitor::builder()
+            .source(source)
             .interval(seconds(self.interval))
             .connections(self.connections)
             .retention(retention);
@@ -142,7 +148,11 @@ impl Engine {
     #[new]
     fn new(py: Python<'_>, asked: Asked) -> PyResult<Self> {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
-        let monitor = py.detach(|| asked.start());
+        let source: SourceChoice = asked
+            .source
+            .parse()
+            .map_err(|error: NoSuchSource| PyValueError::new_err(error.to_string()))?;
+        let monitor = py.detach(|| asked.start(source));
         let monitor = monitor.map_err(|error| errors::raise(py, &error))?;
         Ok(Self {
             descriptor: monitor.as_fd().as_raw_fd(),
@@ -209,6 +219,11 @@ impl Engine {
             .iter()
             .map(|one| records::network_traffic(py, one))
             .collect()
+    }
+
+    /// Where the numbers come from.
+    fn source(&self, py: Python<'_>) -> PyResult<&'static str> {
+        self.with(py, |monitor| monitor.source().name())
     }
 
     /// What this run cannot see.

@@ -72,7 +72,7 @@ fn time_or_none(py: Python<'_>, at: Option<Timestamp>) -> PyResult<Option<Bound<
 }
 
 /// What JSON shows of it: a word, a number or nothing.
-pub(crate) fn word<'py>(py: Python<'py>, of: &impl Serialize) -> Made<'py> {
+fn word<'py>(py: Python<'py>, of: &impl Serialize) -> Made<'py> {
     let value =
         serde_json::to_value(of).map_err(|error| PyValueError::new_err(error.to_string()))?;
     plain(py, &value)

@@ -122,8 +122,8 @@ impl RawSnapshot {
     }
 
     #[getter]
-    fn source<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        records::word(py, &self.snapshot.source)
+    fn source(&self) -> &'static str {
+        self.snapshot.source.name()
     }
 
     #[getter]

@@ -33,7 +33,7 @@ D_SEND = 0
 D_RECV = 1
 """The direction into this host."""
 
-Source = Literal["auto", "ebpf"]
+Source = Literal["auto", "ebpf", "packet", "sockdiag"]
 """Where the numbers may come from."""
 
 
@@ -48,7 +48,7 @@ class HasPid(Protocol):
 Target = int | str | HasPid
 """Whom to watch: a pid, a process object, or a name."""
 
-_SOURCES = ("auto", "ebpf")
+_SOURCES: tuple[Source, ...] = ("auto", "ebpf", "packet", "sockdiag")
 _LARGEST_PID = 2**32 - 1
 _LARGEST_PORT = 2**16 - 1
 
@@ -107,7 +107,7 @@ class Monitor:
         if source not in _SOURCES:
             message = f"unknown source {source!r}: give one of {', '.join(map(repr, _SOURCES))}"
             raise ValueError(message)
-        self._source = source
+        self._source: Source = source
         self._follow = bool(follow_children)
         self._names = list(_texts("names", names))
         self._cgroups = list(_texts("cgroups", cgroups))
@@ -292,6 +292,7 @@ class Monitor:
             "cgroups": self._cgroups,
             "interfaces": self._interfaces,
             "addresses": list(self._addresses),
+            "source": self._source,
             "interval": self._interval,
             "connections": self._connections,
             "keep_ended": self._keep_ended,
@@ -389,7 +390,8 @@ class Monitor:
     @property
     def health(self) -> Health:
         """What the numbers come from, and what cannot be seen here."""
-        return Health("ebpf", tuple(self._running().degradations()))
+        engine = self._running()
+        return Health(engine.source(), tuple(engine.degradations()))
 
     def spawn(self, args: Any, **popen: Any) -> subprocess.Popen[Any]:  # noqa: ANN401  # Popen's
         """Start a command as `subprocess.Popen(args, **popen)` does, counted from its first packet.
