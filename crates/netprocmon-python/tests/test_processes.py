@@ -245,6 +245,25 @@ def test_another_user_is_told_what_is_missing():
     as_nobody(work)
 
 
+def test_the_doctor_knows():
+    diagnosis = netprocmon.doctor()
+    assert diagnosis.best == "ebpf"
+    assert diagnosis.best_works
+    assert [one.source for one in diagnosis.sources] == ["ebpf", "packet", "sockdiag"]
+    assert str(diagnosis).startswith("ebpf: works (taken)")
+
+    def work():
+        diagnosis = netprocmon.doctor()
+        ebpf = diagnosis.sources[0]
+        assert not ebpf.works
+        assert not diagnosis.best_works
+        assert ebpf.remedy
+        assert "cap" in ebpf.remedy
+        assert ebpf.remedy in str(diagnosis)
+
+    as_nobody(work)
+
+
 def test_what_needs_no_privilege_works_for_another_user():
     def work():
         monitor = Monitor(source="ebpf")

@@ -189,6 +189,13 @@ netprocmon.Monitor = Refused
 """
 
 
+def test_another_user_skips_them_too(run, pytester):
+    if os.geteuid() == 0:
+        pytest.skip("SKIPPED: root may count")
+    result = run("@pytest.mark.no_network\ndef test_it(): pass\n")
+    result.assert_outcomes(skipped=1)
+
+
 def test_where_nothing_can_be_counted_tests_are_skipped_not_passed(run, pytester):
     pytester.makeconftest(UNPRIVILEGED)
     tests = """

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from netprocmon._doctor import Diagnosis, SourceDiagnosis, doctor
 from netprocmon._errors import (
     Error,
     FilterError,
@@ -68,6 +69,7 @@ __all__ = [
     "Counters",
     "Degradation",
     "DeviceCounters",
+    "Diagnosis",
     "Error",
     "FilterError",
     "Group",
@@ -88,6 +90,7 @@ __all__ = [
     "ProtocolUsage",
     "Rates",
     "Snapshot",
+    "SourceDiagnosis",
     "Stream",
     "Subscription",
     "SystemFailure",
@@ -96,6 +99,7 @@ __all__ = [
     "Usage",
     "__version__",
     "connections",
+    "doctor",
     "measure",
     "run",
 ]

@@ -86,8 +86,13 @@ class _Plugin:
         """Give the monitor, started at its first use; `None` where nothing can be counted."""
         if self._monitor is None and self._trouble is None:
             try:
+                # The other sources do not know of every packet of a test, or of its children.
                 self._monitor = netprocmon.Monitor(
-                    os.getpid(), follow_children=True, connections=True, keep_ended=True
+                    os.getpid(),
+                    follow_children=True,
+                    connections=True,
+                    keep_ended=True,
+                    source="ebpf",
                 ).start()
             except netprocmon.Error as error:
                 remedy = f"; {error.remedy}" if error.remedy else ""
