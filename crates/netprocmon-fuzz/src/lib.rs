@@ -23,12 +23,14 @@ const fn target(name: &'static str, run: fn(&[u8])) -> Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 9] = [
+    target("block", netprocmon_packet::fuzzing::block),
     target("dns", netprocmon_host::fuzzing::dns),
     target("files", netprocmon_host::fuzzing::files),
     target("filter", filter),
     target("netlink", netprocmon_host::fuzzing::netlink),
     target("options", netprocmon_cli::fuzzing::options),
+    target("packet", netprocmon_packet::fuzzing::packet),
     target("process", netprocmon_host::fuzzing::process),
     target("records", netprocmon_ebpf::fuzzing::records),
 ];

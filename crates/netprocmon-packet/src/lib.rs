@@ -51,6 +51,9 @@ mod error;
 mod filter;
 mod flow;
 mod fragments;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 #[forbid(unsafe_code)]
 pub mod parse;
 mod ring;

@@ -21,6 +21,8 @@ use crate::filter;
 use crate::socket::PacketSocket;
 
 pub(crate) use block::Frame;
+#[cfg(feature = "fuzzing")]
+pub(crate) use block::frames;
 
 /// A block closes with the first packet that has no room, or after this time, in milliseconds.
 const BLOCK_TIMEOUT: u32 = 1;

@@ -1,0 +1,4 @@
+//! The target `packet` of netprocmon-fuzz, for libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| netprocmon_fuzz::run("packet", bytes));
