@@ -30,6 +30,7 @@ pub mod origin;
 pub mod place;
 pub mod privilege;
 pub mod process;
+pub mod route;
 pub mod script;
 pub mod services;
 pub mod socket;

@@ -137,6 +137,20 @@ pub fn descendants(root: Pid) -> Vec<Pid> {
     found
 }
 
+/// The children of a process, of all its threads; `None` where it is gone or the kernel does not
+/// tell (`/proc/PID/task/TID/children`, `CONFIG_PROC_CHILDREN`). One that is born meanwhile may be
+/// missing.
+#[must_use]
+pub fn children(pid: Pid) -> Option<Vec<Pid>> {
+    let mut found = Vec::new();
+    for thread in fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
+        let text = fs::read_to_string(thread.path().join("children")).ok()?;
+        let numbers = text.split_ascii_whitespace();
+        found.extend(numbers.filter_map(|number| number.parse().ok().map(Pid)));
+    }
+    Some(found)
+}
+
 /// When a process started, in clock ticks since boot (field 22 of `/proc/PID/stat`).
 #[must_use]
 pub fn start_ticks(pid: Pid) -> Option<u64> {

@@ -11,6 +11,7 @@ pub(crate) mod diag;
 mod lookup;
 mod owners;
 mod table;
+mod tcp;
 mod tcp_info;
 
 use std::io;
@@ -22,7 +23,8 @@ use crate::{HostError, netns};
 
 pub use lookup::{Lookup, Question};
 pub use owners::{Held, holds, inodes_of, owners};
-pub use tcp_info::TcpInfo;
+pub use tcp::{Ended, Tcp};
+pub use tcp_info::{PeersFin, TcpInfo};
 
 /// One socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +54,8 @@ pub struct Socket {
     pub interface: u32,
     /// Its network namespace.
     pub netns: NetnsId,
+    /// TCP: bytes that came in and no call has read; 0 where it is not known.
+    pub unread: u32,
     /// What TCP counted since the socket was made; `None` for other protocols, listeners and
     /// sockets that no longer have it (time-wait).
     pub tcp: Option<TcpInfo>,

@@ -5,6 +5,7 @@
 //! Without them the parents of a process that is met are followed up, for as long as they live: one
 //! whose parent ended before it was met is missed.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use netprocmon_model::Pid;
@@ -19,7 +20,7 @@ const MOST_ANCESTORS: usize = 64;
 pub struct TreeNumber(pub u32);
 
 /// All that one source follows.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Trees {
     opened: u32,
     roots: BTreeMap<TreeNumber, Pid>,
@@ -37,6 +38,17 @@ impl Trees {
             has_events,
             ..Self::default()
         }
+    }
+
+    /// Whether nothing is followed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// The members of all trees, the dead among them that nobody has told of.
+    pub fn pids(&self) -> impl Iterator<Item = Pid> + '_ {
+        self.members.keys().copied()
     }
 
     /// A new tree, without members.
@@ -102,9 +114,19 @@ impl Trees {
         if self.has_events {
             return;
         }
-        for (tree, root) in &self.roots {
-            for member in process::descendants(*root) {
-                self.members.entry(member).or_insert(*tree);
+        self.members.retain(|pid, _| process::exists(*pid));
+        let mut to_ask: Vec<_> = self
+            .members
+            .iter()
+            .map(|(pid, tree)| (*pid, *tree))
+            .collect();
+        while let Some((parent, tree)) = to_ask.pop() {
+            let children = process::children(parent);
+            for child in children.unwrap_or_else(|| process::descendants(parent)) {
+                if let Entry::Vacant(new) = self.members.entry(child) {
+                    new.insert(tree);
+                    to_ask.push((child, tree));
+                }
             }
         }
     }
@@ -139,6 +161,31 @@ mod tests {
         assert_eq!(trees.root_of(here, None), None);
         trees.fork(Pid(99), child);
         assert_eq!(trees.root_of(child, Some(root)), None);
+    }
+
+    #[test]
+    fn without_events_children_are_found_and_stay_when_they_are_orphans() {
+        let mut trees = Trees::new(false);
+        let tree = trees.open();
+        // The shell ends with the pipe; what it started ends with our end of it.
+        let mut shell = std::process::Command::new("sh")
+            .args(["-c", "cat & echo $!; read -r line"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let output = shell.stdout.take().unwrap();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut line).unwrap();
+        let child = Pid(line.trim().parse().unwrap());
+        trees.name(tree, Pid(shell.id()));
+        trees.look();
+        let found = trees.members(tree);
+        shell.kill().unwrap();
+        shell.wait().unwrap();
+        assert!(found.contains(&child), "{found:?}");
+        trees.look();
+        assert!(!trees.members(tree).contains(&Pid(shell.id())));
     }
 
     #[test]

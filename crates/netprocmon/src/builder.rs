@@ -170,7 +170,7 @@ impl MonitorBuilder {
 
     /// Where the numbers come from. Default: the best source that works here.
     ///
-    /// ```no_run
+    /// ```
     /// use netprocmon::{Monitor, SourceChoice, SourceKind};
     ///
     /// // Works without any privilege.

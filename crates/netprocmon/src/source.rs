@@ -16,6 +16,7 @@ use crate::{Error, MonitorBuilder};
 
 mod choice;
 mod ebpf;
+mod sockdiag;
 
 pub(crate) use choice::{Facts, Plan, choose};
 pub use choice::{NoSuchSource, SourceChoice};
@@ -101,6 +102,7 @@ pub(crate) fn start_one(
 ) -> Result<Box<dyn Source>, Error> {
     match source {
         SourceKind::Ebpf => ebpf::start(asked),
-        SourceKind::Packet | SourceKind::Sockdiag => Err(Error::not_built(source)),
+        SourceKind::Packet => Err(Error::not_built(source)),
+        SourceKind::Sockdiag => sockdiag::start(asked),
     }
 }

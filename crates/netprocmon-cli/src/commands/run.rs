@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use netprocmon::{Monitor, Pid, Retention};
+use netprocmon::{Monitor, Pid, Retention, SourceKind};
 
 use crate::commands::{say, shown};
-use crate::exit::{self, Status};
+use crate::exit::{self, Failure, Status};
 use crate::flags::meaning::RunPlan;
 use netprocmon_tui::signals::{FORWARDED, Signals};
 
@@ -105,7 +105,17 @@ fn start(plan: &RunPlan) -> anyhow::Result<Monitor> {
     for interface in &plan.interfaces {
         builder = builder.interface(interface);
     }
-    Ok(plan.remotes.ask(builder).start()?)
+    let monitor = plan.remotes.ask(builder).start()?;
+    if plan.budget.is_some() && monitor.source() == SourceKind::Sockdiag {
+        // It would never be exceeded.
+        let message = "a budget is on wire bytes, which the sockdiag source cannot know";
+        let remedy =
+            "the command was not started; `netprocmon doctor` says what a better source needs";
+        return Err(Failure::new(Status::NotPermitted, message)
+            .with_remedy(remedy)
+            .into());
+    }
+    Ok(monitor)
 }
 
 /// A failed command's own status says more than ours does.

@@ -232,13 +232,20 @@ fn elsewhere(tree: &Snapshot, units: Units) -> Option<String> {
         }
     }
     let total: Counters = by_reason.iter().map(|(_, counters)| counters).sum();
+    // Where wire bytes are not known, payload says at least something.
+    let size = |counters: &Counters| match (counters.payload_sent, counters.payload_recv) {
+        (Some(sent), Some(recv)) if counters.bytes_total().is_none() => {
+            format!("{} of payload", units.size(Some(sent + recv)))
+        }
+        _ => units.size(counters.bytes_total()),
+    };
     let reasons = by_reason
         .iter()
-        .map(|(reason, counters)| format!("{reason} {}", units.size(counters.bytes_total())));
+        .map(|(reason, counters)| format!("{reason} {}", size(counters)));
     (!by_reason.is_empty()).then(|| {
         format!(
             "on the whole host meanwhile, charged to no process: {} ({})",
-            units.size(total.bytes_total()),
+            size(&total),
             reasons.collect::<Vec<_>>().join(", ")
         )
     })

@@ -51,6 +51,15 @@ impl Dump {
         }
     }
 
+    pub(super) fn is_tcp(self) -> bool {
+        self.protocol == Protocol::TCP
+    }
+
+    /// Whether it is the dump that a message about a TCP socket would stand in.
+    pub(super) fn is_tcp_of(self, body: &[u8]) -> bool {
+        self.is_tcp() && body.first() == Some(&self.family)
+    }
+
     pub(super) const fn is_v6(self) -> bool {
         self.family == V6
     }
@@ -72,7 +81,7 @@ pub(super) fn is_absent(error: &io::Error) -> bool {
     )
 }
 
-fn request(dump: Dump) -> [u8; REQUEST] {
+pub(super) fn request(dump: Dump) -> [u8; REQUEST] {
     let mut request = [0; REQUEST];
     request[0] = dump.family;
     request[1] = dump.protocol.0;
@@ -103,6 +112,10 @@ pub(crate) fn parse(dump: Dump, netns: NetnsId, body: &[u8]) -> Option<Socket> {
     Some(Socket {
         cookie,
         uid: u32_at(body, 64)?,
+        unread: match state {
+            ConnectionState::Listen | ConnectionState::Stateless => 0, // of those it is something else
+            _ => u32_at(body, 56)?,
+        },
         inode: u32_at(body, 68)?.into(),
         tcp: info.map(|(_, bytes)| TcpInfo::parse(bytes)),
         ..ends.socket(dump.protocol, state, netns)
@@ -155,6 +168,7 @@ impl Ends {
             uid: 0,
             interface: self.scope,
             netns,
+            unread: 0,
             tcp: None,
         }
     }

@@ -19,6 +19,9 @@ pub struct TcpInfo {
     pub segs_out: Option<u32>,
     /// Segments received (4.2). 32 bits: it wraps.
     pub segs_in: Option<u32>,
+    /// Bytes that calls have queued and that were never on the wire; one more for a FIN among them
+    /// (4.6).
+    pub notsent_bytes: Option<u32>,
     /// Segments received with payload (4.6). 32 bits: it wraps.
     pub data_segs_in: Option<u32>,
     /// Segments sent with payload (4.6). 32 bits: it wraps.
@@ -42,6 +45,7 @@ impl TcpInfo {
             bytes_received: u64_at(bytes, 128),
             segs_out: u32_at(bytes, 136),
             segs_in: u32_at(bytes, 140),
+            notsent_bytes: u32_at(bytes, 144),
             data_segs_in: u32_at(bytes, 152),
             data_segs_out: u32_at(bytes, 156),
             bytes_sent: u64_at(bytes, 200),
@@ -56,6 +60,30 @@ impl TcpInfo {
         Some(self.bytes_sent?.saturating_sub(self.bytes_retrans?))
     }
 
+    /// What send calls moved: [`payload_sent`](Self::payload_sent) and what still waits in the queue.
+    #[must_use]
+    pub fn accepted(&self, state: ConnectionState) -> Option<u64> {
+        let queued = u64::from(self.notsent_bytes?);
+        // Our FIN is the last in the queue, and counts there.
+        let fin = matches!(
+            state,
+            ConnectionState::FinWait1 | ConnectionState::LastAck | ConnectionState::Closing
+        );
+        let queued = queued.saturating_sub(fin.into());
+        Some(self.payload_sent()? + queued)
+    }
+
+    /// What receive calls took, of which `unread` bytes still wait ([`Socket::unread`]). The peer's
+    /// FIN waits like a byte until it is read, too, and is none.
+    ///
+    /// [`Socket::unread`]: super::Socket::unread
+    #[must_use]
+    pub fn taken(&self, fin: PeersFin, unread: u32) -> Option<u64> {
+        let taken = self.bytes_received?.saturating_sub(unread.into());
+        let fin_was_read = fin == PeersFin::Came && unread == 0;
+        Some(taken.saturating_sub(fin_was_read.into()))
+    }
+
     /// Payload that came in, each byte once: `bytes_received` without the peer's FIN, which the
     /// kernel counts as a byte (`tcp_rcv_nxt_update` by `end_seq`).
     ///
@@ -63,14 +91,31 @@ impl TcpInfo {
     /// socket that is closed but still open as a file has one byte too many after a full close.
     #[must_use]
     pub fn payload_recv(&self, state: ConnectionState) -> Option<u64> {
-        let fin = matches!(
-            state,
-            ConnectionState::CloseWait
-                | ConnectionState::LastAck
-                | ConnectionState::Closing
-                | ConnectionState::TimeWait
-        );
+        let fin = PeersFin::in_state(state) == PeersFin::Came;
         Some(self.bytes_received?.saturating_sub(fin.into()))
+    }
+}
+
+/// Whether the peer has closed its side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeersFin {
+    /// Not that we know.
+    Open,
+    /// It has.
+    Came,
+}
+
+impl PeersFin {
+    /// As far as the state tells.
+    #[must_use]
+    pub fn in_state(state: ConnectionState) -> Self {
+        match state {
+            ConnectionState::CloseWait
+            | ConnectionState::LastAck
+            | ConnectionState::Closing
+            | ConnectionState::TimeWait => Self::Came,
+            _ => Self::Open,
+        }
     }
 }
 
@@ -91,6 +136,27 @@ mod tests {
         assert_eq!(TcpInfo::parse(&bytes[..104]).bytes_received, None);
         assert_eq!(TcpInfo::parse(&[]), TcpInfo::default());
         assert!(TcpInfo::parse(&bytes).bytes_retrans.is_some());
+    }
+
+    #[test]
+    fn calls_have_moved_what_is_queued_and_not_what_is_unread() {
+        let info = TcpInfo {
+            bytes_sent: Some(100),
+            bytes_retrans: Some(10),
+            notsent_bytes: Some(6),
+            bytes_received: Some(51), // with the FIN
+            ..TcpInfo::default()
+        };
+        assert_eq!(info.accepted(ConnectionState::Established), Some(96));
+        assert_eq!(info.accepted(ConnectionState::FinWait1), Some(95));
+        assert_eq!(info.taken(PeersFin::Came, 0), Some(50));
+        assert_eq!(info.taken(PeersFin::Came, 1), Some(50)); // only the FIN waits
+        assert_eq!(info.taken(PeersFin::Came, 21), Some(30));
+        assert_eq!(info.taken(PeersFin::Open, 21), Some(30));
+        assert_eq!(
+            TcpInfo::default().accepted(ConnectionState::Established),
+            None
+        );
     }
 
     #[test]

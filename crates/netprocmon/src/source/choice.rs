@@ -127,7 +127,12 @@ fn lacks(source: SourceKind, error: &Error) -> Degradation {
         ErrorKind::PermissionDenied => "missing_capability",
         _ => "source_unavailable",
     };
-    let message = format!("the {source} source does not work here: {}", error.chain());
+    // What is not permitted says what is missing; the kernel's own word for that adds nothing.
+    let why = match error.kind() {
+        ErrorKind::PermissionDenied => error.to_string(),
+        _ => error.chain(),
+    };
+    let message = format!("the {source} source does not work here: {why}");
     let degradation = Degradation::new(code, message);
     match error.remedy() {
         Some(remedy) => degradation.with_remedy(remedy),
