@@ -10,6 +10,7 @@ use clap::Parser;
 mod bench;
 mod bpf;
 mod ci;
+mod demo;
 mod fuzz;
 mod instructions;
 mod kernels;
@@ -30,6 +31,8 @@ enum Command {
     Lab(lab::Lab),
     /// Build the bench and the command that it measures, and run it as root.
     Bench(bench::Bench),
+    /// Make the pictures and the recording of the live view for the documents, as root.
+    Demo(demo::Demo),
     /// Boot other kernels in guests, and run the command and some of the lab's rows there.
     Kernels(kernels::Kernels),
     /// Run for a long time on a host where everything comes and goes: nothing may grow.
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::Lab(lab) => lab.run(),
         Command::Bench(bench) => bench.run(),
         Command::Soak(soak) => soak.run(),
+        Command::Demo(demo) => demo.run(),
         Command::Fuzz(fuzz) => fuzz.run(),
         Command::Kernels(kernels) => kernels.run(),
         Command::Instructions(instructions) => instructions.run(),

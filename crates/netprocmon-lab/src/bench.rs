@@ -28,6 +28,7 @@ mod sample;
 mod start;
 mod throughput;
 mod tick;
+mod top;
 mod watch;
 mod worker;
 
@@ -60,6 +61,8 @@ pub enum Measurement {
     Throughput,
     /// Memory and idle cost of `netprocmon watch`
     Watch,
+    /// What of a core the live view takes
+    Top,
     /// Time of a snapshot with many active connections
     Tick,
     /// Time to start with many open sockets
@@ -76,6 +79,7 @@ impl Measurement {
             Self::Kernel => kernel::measure(options),
             Self::Throughput => throughput::measure(options),
             Self::Watch => watch::measure(options),
+            Self::Top => top::measure(options),
             Self::Tick => tick::measure(options),
             Self::Start => start::measure(options),
             Self::Growth => growth::measure(options),

@@ -3,7 +3,7 @@
 //! The help and the last line of the screen are made from it, so they never say anything else than
 //! what happens. What is typed into the filter is not here: there every character stands for itself.
 
-use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::settings::View;
 

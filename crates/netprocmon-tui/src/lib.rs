@@ -6,7 +6,7 @@
 //!  clicks ──┘               └─► Effect ─► run (terminal, files, doctor)
 //! ```
 //!
-//! Everything between the events and the cells is pure: [`run`](mod@run) alone touches the terminal,
+//! Everything between the events and the cells is pure: [`run`](fn@run) alone touches the terminal,
 //! the signals and the monitor, in one poll and without a thread. Snapshots are all that is drawn
 //! from, so nothing waits for a source, a name server or a disk. Work follows what can be seen and
 //! what has changed: texts are made for the rows on the screen only.

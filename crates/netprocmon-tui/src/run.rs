@@ -10,9 +10,9 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use crossterm::event::{self, Event as Typed, KeyEventKind};
+use crossterm::{queue, terminal};
 use netprocmon::Monitor;
-use ratatui::crossterm::event::{self, Event as Typed, KeyEventKind};
-use ratatui::crossterm::{queue, terminal};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, kill_process_group};
 use signal_hook::consts::signal::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
@@ -28,6 +28,9 @@ use crate::views;
 
 /// What is typed and pasted is taken in before a frame is drawn, but not for ever.
 const AT_ONCE: usize = 512;
+
+/// crossterm looks at the terminal only where it may wait; there is something, so it does not.
+const NOW: Duration = Duration::from_millis(1);
 
 const CAUGHT: &[i32] = &[SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGWINCH, SIGTSTP, SIGCONT];
 
@@ -150,7 +153,7 @@ impl App {
     fn typed(&mut self) -> Result<bool, Error> {
         let mut changed = false;
         for _ in 0..AT_ONCE {
-            match event::poll(Duration::ZERO) {
+            match event::poll(NOW) {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(_) => {

@@ -5,11 +5,11 @@
 //! session) cannot be given back; that is no error.
 
 use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write as _};
-use std::panic;
+use std::{panic, thread};
 
+use crossterm::{cursor, event, execute, style, terminal};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
-use ratatui::crossterm::{cursor, event, execute, style, terminal};
 
 use crate::settings::Mouse;
 
@@ -94,11 +94,77 @@ fn give_back() {
     let _ = terminal::disable_raw_mode();
 }
 
-/// Before a panic says what happened: on the other screen nobody would read it.
+/// Before a panic says what happened: on the other screen nobody would read it. Only where it ends
+/// the view; another thread's does not.
 fn give_back_at_a_panic() {
+    let ours = thread::current().id();
     let says = panic::take_hook();
     panic::set_hook(Box::new(move |what| {
-        give_back();
+        if thread::current().id() == ours {
+            give_back();
+        }
         says(what);
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    const IN_TMUX: &str = "NETPROCMON_TEST_IN_TMUX";
+    const NAME: &str = "screen::tests::a_panic_gives_the_terminal_back";
+
+    fn tmux(socket: &str, arguments: &[&str]) -> String {
+        let output = Command::new("tmux")
+            .args(["-L", socket])
+            .args(arguments)
+            .output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    }
+
+    /// Runs itself in a terminal of its own, where it panics.
+    #[test]
+    fn a_panic_gives_the_terminal_back() {
+        if std::env::var_os(IN_TMUX).is_some() {
+            let _screen = Screen::take(Mouse::On).unwrap();
+            panic!("the view fell over");
+        }
+        if Command::new("tmux").arg("-V").output().is_err() {
+            eprintln!("SKIPPED: there is no tmux");
+            return;
+        }
+        let socket = format!("netprocmon-panic-{}", std::process::id());
+        let program = std::env::current_exe().unwrap();
+        let run = format!(
+            "{IN_TMUX}=1 '{}' --exact {NAME} --nocapture --test-threads=1; stty -a; echo all of it; read x",
+            program.display()
+        );
+        tmux(
+            &socket,
+            &["new-session", "-d", "-x", "100", "-y", "60", &run],
+        );
+        let until = Instant::now() + Duration::from_secs(30);
+        let mut text = String::new();
+        while !text.contains("all of it") && Instant::now() < until {
+            text = tmux(&socket, &["capture-pane", "-p"]);
+        }
+        let state = tmux(
+            &socket,
+            &[
+                "display",
+                "-p",
+                "#{alternate_on}#{cursor_flag}#{mouse_standard_flag}",
+            ],
+        );
+        tmux(&socket, &["kill-server"]);
+        assert!(text.contains("the view fell over"), "{text}");
+        assert!(
+            text.contains(" icanon") && text.contains(" echo "),
+            "{text}"
+        );
+        assert_eq!(state.trim(), "010");
+    }
 }

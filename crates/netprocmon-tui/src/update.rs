@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseEvent};
 use netprocmon::units::{Ends, Quantity};
 use netprocmon::{Filter, Snapshot};
-use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseEvent};
 
 use crate::export::{self, Export};
 use crate::keys::{self, Action};

@@ -82,7 +82,8 @@ impl Drop for Watch {
     }
 }
 
-fn program() -> Result<PathBuf> {
+/// The command that stands beside the bench.
+pub(super) fn program() -> Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name("netprocmon");
     ensure!(
         program.is_file(),

@@ -206,7 +206,7 @@ const fn least(id: ColumnId, view: View, units: Units) -> u16 {
         ColumnId::Pid => 7,
         ColumnId::Name | ColumnId::Who => 14,
         ColumnId::Interface => match view {
-            View::Interfaces => 22,
+            View::Interfaces => 14,
             _ => 10,
         },
         ColumnId::SentRate | ColumnId::RecvRate | ColumnId::Rate => size(units) + 2,
@@ -218,6 +218,8 @@ const fn least(id: ColumnId, view: View, units: Units) -> u16 {
                 size(units)
             }
         }
+        // The reasons below an interface need the room.
+        ColumnId::Graph if matches!(view, View::Interfaces) => 16,
         ColumnId::User | ColumnId::Retransmitted | ColumnId::Graph => 8,
         ColumnId::Connections | ColumnId::Protocol => 5,
         ColumnId::Local => 20,

@@ -261,27 +261,35 @@ fn row(id: RowId, subject: Subject, rates: Rates) -> Row {
     }
 }
 
-/// Of connections with both ends here, that of the end which accepted: the other has its line.
+/// Of connections with both ends here, the server's: the client's has their line. Of those that
+/// were there before anybody looked, the server's is the one with the lower port.
 fn doubles(snapshot: &Snapshot) -> HashSet<ConnectionId> {
     type Ends = (Protocol, SocketAddr, SocketAddr);
     let ends = |one: &Connection| -> Option<Ends> {
         one.peer.as_ref()?;
         Some((one.protocol, one.local, one.remote?))
     };
-    let all = || {
-        let rows = snapshot.processes.iter();
-        rows.flat_map(|usage| usage.connections.iter().flatten())
+    let is_client = |one: &Connection| match (one.direction, one.remote) {
+        (Some(Direction::Out), _) => true,
+        (Some(Direction::In), _) | (None, None) => false,
+        (None, Some(remote)) => one.local.port() >= remote.port(),
     };
-    let opened = all().filter(|one| one.connection.direction != Some(Direction::In));
-    let opened: HashSet<Ends> = opened.filter_map(|one| ends(&one.connection)).collect();
-    let accepted = all().filter(|one| one.connection.direction == Some(Direction::In));
-    accepted
-        .filter(|one| {
-            let ends = ends(&one.connection);
-            ends.is_some_and(|(protocol, local, remote)| {
-                opened.contains(&(protocol, remote, local))
-            })
-        })
+    let rows = snapshot.processes.iter();
+    let all = rows.flat_map(|usage| usage.connections.iter().flatten());
+    let (clients, servers): (Vec<_>, Vec<_>) = all
+        .filter(|one| one.connection.peer.is_some())
+        .partition(|one| is_client(&one.connection));
+    let clients: HashSet<Ends> = clients
+        .into_iter()
+        .filter_map(|one| ends(&one.connection))
+        .collect();
+    let has_client = |one: &&Arc<ConnectionUsage>| {
+        let ends = ends(&one.connection);
+        ends.is_some_and(|(protocol, local, remote)| clients.contains(&(protocol, remote, local)))
+    };
+    servers
+        .into_iter()
+        .filter(has_client)
         .map(|one| one.id)
         .collect()
 }

@@ -145,14 +145,16 @@ impl Tracks {
     /// Takes the next snapshot in.
     pub(crate) fn take(&mut self, before: Option<&Snapshot>, now: &Snapshot) {
         self.tick += 1;
-        let earlier = before.map(|before| before.elapsed).unwrap_or_default();
-        let seconds = now.elapsed.saturating_sub(earlier).as_secs_f64();
-        let totals = before.map_or(Counters::ZERO, |before| before.totals);
+        // The first comes at once: what moved in its milliseconds is no rate.
+        let Some(before) = before else {
+            return;
+        };
+        let seconds = now.elapsed.saturating_sub(before.elapsed).as_secs_f64();
+        let totals = before.totals;
         let pace = Pace::over(&now.totals.since(&totals), seconds);
         self.total.push(self.tick, pace, KEPT);
-        let then = before.map_or(&[][..], |before| &before.processes);
         let id = |usage: &Arc<ProcessUsage>| usage.process.id;
-        changed(then, &now.processes, id, |before, usage| {
+        changed(&before.processes, &now.processes, id, |before, usage| {
             let then = before.map_or(Counters::ZERO, |before| before.counters);
             let moved = usage.counters.since(&then);
             note(
@@ -175,8 +177,7 @@ impl Tracks {
             });
         });
         for one in &now.interfaces {
-            let mut then = before.iter().flat_map(|before| &before.interfaces);
-            let then = then.find(|then| then.id == one.id);
+            let then = before.interfaces.iter().find(|then| then.id == one.id);
             let then = then.map_or(Counters::ZERO, |then| then.counted);
             let moved = one.counted.since(&then);
             note(

@@ -1,6 +1,6 @@
 //! What a click or the wheel means: tabs, heads of columns, rows, entries of a menu.
 
-use ratatui::crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
 use super::Effect;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crossterm::event::{MouseButton, MouseEventKind};
 use ratatui::buffer::Buffer;
-use ratatui::crossterm::event::{MouseButton, MouseEventKind};
 use ratatui::layout::Rect;
 
 use super::*;
