@@ -14,6 +14,7 @@ use crate::flags::typed::{Cli, Command};
 use crate::json;
 
 mod completions;
+mod doctor;
 mod man;
 pub(crate) mod ports;
 mod ps;
@@ -29,6 +30,7 @@ pub(crate) fn execute(typed: Cli) -> anyhow::Result<Status> {
         Some(Command::Watch(typed)) => watch::watch(&typed.into()),
         Some(Command::Ps(typed)) => ps::ps(&typed.into()),
         Some(Command::Ports(typed)) => ports::ports(typed.into()),
+        Some(Command::Doctor(typed)) => doctor::doctor(&typed),
         Some(Command::Man(typed)) => man::man(&typed),
         Some(Command::Completions(typed)) => completions::completions(typed.shell),
         Some(Command::Top(typed)) => top::top(*typed),

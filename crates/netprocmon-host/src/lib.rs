@@ -16,6 +16,7 @@
 pub mod ancestry;
 pub mod cgroup;
 pub mod clock;
+pub mod confinement;
 pub mod dns;
 mod error;
 #[cfg(feature = "fuzzing")]

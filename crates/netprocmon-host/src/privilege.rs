@@ -5,6 +5,8 @@
 use std::fs;
 use std::path::Path;
 
+use serde::Serialize;
+
 /// A capability (capabilities(7)) that a source of netprocmon needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // capabilities(7)
@@ -113,7 +115,8 @@ pub fn kernel_release() -> String {
 }
 
 /// How much the kernel protects itself from root (`kernel_lockdown(7)`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Lockdown {
     /// Not at all.
     None,

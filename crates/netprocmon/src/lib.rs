@@ -37,6 +37,7 @@
 
 mod builder;
 mod directory;
+mod doctor;
 mod error;
 mod interfaces;
 mod monitor;
@@ -47,6 +48,7 @@ mod ticker;
 mod watched;
 
 pub use builder::MonitorBuilder;
+pub use doctor::{Diagnosis, Verdict, doctor};
 pub use error::{Error, ErrorKind};
 pub use monitor::Monitor;
 pub use netprocmon_ebpf::Capacity;

@@ -18,7 +18,7 @@ mod choice;
 mod ebpf;
 mod sockdiag;
 
-pub(crate) use choice::{Facts, Plan, choose};
+pub(crate) use choice::{BEST_FIRST, Facts, Plan, choose};
 pub use choice::{NoSuchSource, SourceChoice};
 
 /// Takes observations in, one after the other.

@@ -60,8 +60,20 @@ pub(crate) enum Command {
     Watch(Watch),
     Ps(Ps),
     Ports(Ports),
+    Doctor(Doctor),
     Man(Man),
     Completions(Completions),
+}
+
+/// Say what can be counted on this host, and what would make it better
+///
+/// Starts each source and stops it again. The exit status is 0 when the best one works, 3 when it
+/// is not permitted, 4 when this host cannot have it.
+#[derive(Args, Debug)]
+pub(crate) struct Doctor {
+    /// One line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Print the manual pages
