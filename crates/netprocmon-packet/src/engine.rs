@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use netprocmon_host::interface::NewInterface;
 use netprocmon_host::process::events::{Event, Events};
 use netprocmon_host::{BootClock, netns, socket};
 use netprocmon_model::{Degradation, Observation, Owner, Protocol, Reason, TrafficKey};
@@ -22,7 +23,6 @@ use crate::fragments::{Fragments, Part};
 use crate::parse::{Icmp, Link, Packet, TcpFlags, parse};
 use crate::ring::Frame;
 use crate::search::Search;
-use crate::source::NewInterface;
 use crate::table::{FlowIndex, Table};
 use crate::tap::Tap;
 use crate::topology::Topology;
@@ -332,7 +332,7 @@ impl Engine {
     fn add(&mut self, tap: Tap) -> Option<u16> {
         let id = tap.id();
         self.turns.insert(id.inode, id.turn);
-        self.new_interfaces.extend(NewInterface::of(&tap.netns));
+        self.new_interfaces.extend(tap.first_seen());
         let number = self.taps.iter().position(Option::is_none);
         let number = number.unwrap_or(self.taps.len());
         if number == self.taps.len() {

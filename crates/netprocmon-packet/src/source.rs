@@ -12,10 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use netprocmon_host::interface::NewInterface;
 use netprocmon_host::netns::{self, Netns};
 use netprocmon_host::privilege::{Capabilities, Capability};
 use netprocmon_host::process::events::Events;
-use netprocmon_model::{Degradation, InterfaceId, Observation, Pid};
+use netprocmon_model::{Degradation, Observation, Pid};
 use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::io::Errno;
 use rustix::time::Timespec;
@@ -37,29 +38,6 @@ const AT_ONCE: usize = 64;
 pub struct Options {
     /// Report each connection too.
     pub connections: bool,
-}
-
-/// A namespace that was not known, and a process that lives there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NewInterface {
-    /// Which; index 0 is the namespace itself.
-    pub id: InterfaceId,
-    /// Whose `/proc/PID/ns/net` leads to the namespace, while it lives.
-    pub member: Pid,
-}
-
-impl NewInterface {
-    /// `None` for a namespace in which no process lives.
-    pub(crate) fn of(netns: &Netns) -> Option<Self> {
-        let path = netns.path.to_str()?.strip_prefix("/proc/")?;
-        Some(Self {
-            id: InterfaceId {
-                netns: netns.id,
-                index: 0,
-            },
-            member: Pid(path.split('/').next()?.parse().ok()?),
-        })
-    }
 }
 
 /// Counts the packets of this network namespace, and of others that may be entered, while this value

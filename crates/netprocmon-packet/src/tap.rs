@@ -6,10 +6,10 @@
 
 use std::io;
 
-use netprocmon_host::interface::{self, Changes};
+use netprocmon_host::interface::{self, Changes, NewInterface};
 use netprocmon_host::netns::{self, Netns};
 use netprocmon_host::socket::Lookup;
-use netprocmon_model::NetnsId;
+use netprocmon_model::{NetnsId, Pid};
 
 use crate::doorbell::Doorbell;
 use crate::ring::Ring;
@@ -56,6 +56,15 @@ impl Tap {
 
     pub(crate) fn id(&self) -> NetnsId {
         self.netns.id
+    }
+
+    /// What there is to say of a namespace that is new; nothing for one in which no process lives.
+    pub(crate) fn first_seen(&self) -> Option<NewInterface> {
+        let path = self.netns.path.to_str()?.strip_prefix("/proc/")?;
+        Some(NewInterface {
+            id: self.topology.interface(0),
+            member: Pid(path.split('/').next()?.parse().ok()?),
+        })
     }
 
     /// Packets that found no room in the ring since the last call.

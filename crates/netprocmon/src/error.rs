@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use netprocmon_ebpf::{EbpfError, EbpfErrorKind};
 use netprocmon_host::origin::OriginError;
 use netprocmon_model::{Pid, SourceKind};
+use netprocmon_packet::{PacketError, PacketErrorKind};
 
 /// What kind of failure it is, to branch on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -126,6 +127,22 @@ impl From<EbpfError> for Error {
         let kind = match error.kind() {
             EbpfErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
             EbpfErrorKind::Unsupported => ErrorKind::Unsupported,
+            _ => ErrorKind::Io,
+        };
+        Self {
+            kind,
+            message: error.to_string(),
+            remedy: error.remedy().map(str::to_owned),
+            source: error.into_source(),
+        }
+    }
+}
+
+impl From<PacketError> for Error {
+    fn from(error: PacketError) -> Self {
+        let kind = match error.kind() {
+            PacketErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+            PacketErrorKind::Unsupported => ErrorKind::Unsupported,
             _ => ErrorKind::Io,
         };
         Self {

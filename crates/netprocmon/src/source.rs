@@ -16,6 +16,7 @@ use crate::{Error, MonitorBuilder};
 
 mod choice;
 mod ebpf;
+mod packet;
 mod sockdiag;
 
 pub(crate) use choice::{BEST_FIRST, Facts, Plan, choose};
@@ -102,7 +103,7 @@ pub(crate) fn start_one(
 ) -> Result<Box<dyn Source>, Error> {
     match source {
         SourceKind::Ebpf => ebpf::start(asked),
-        SourceKind::Packet => Err(Error::not_built(source)),
+        SourceKind::Packet => packet::start(asked),
         SourceKind::Sockdiag => sockdiag::start(asked),
     }
 }
