@@ -82,15 +82,18 @@ pub fn list() -> io::Result<Vec<Socket>> {
     Ok(sockets)
 }
 
-/// The ICMP "ping" sockets (icmp(7)) of the calling thread's namespace; their port is the
-/// identifier of their echo requests. Only a table lists them.
+/// The sockets of the calling thread's namespace that have no ports: raw ones, and ICMP "ping"
+/// sockets (icmp(7)), whose port is the identifier of their echo requests. Tables alone list them
+/// on every kernel; they are few.
 #[must_use]
-pub fn pings() -> Vec<Socket> {
+pub fn portless() -> Vec<Socket> {
     let Ok(netns) = netns::current() else {
         return Vec::new();
     };
-    let tables = table::PING.into_iter();
-    tables.flat_map(|ping| table::read(ping, netns)).collect()
+    let raw = diag::DUMPS.into_iter();
+    let raw = raw.filter(|dump| dump.protocol == Protocol::RAW);
+    let tables = raw.chain(table::PING);
+    tables.flat_map(|one| table::read(one, netns)).collect()
 }
 
 /// The sockets of every network namespace that can be entered, and the errors of the others.

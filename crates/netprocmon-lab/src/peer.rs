@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use netprocmon::SourceChoice;
 use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
@@ -34,6 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(8);
 pub struct Tool {
     kind: Kind,
     program: String,
+    /// Which of our sources; the best that works where none is named.
+    source: SourceChoice,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,11 +81,29 @@ impl Tool {
     pub fn all(dir: Option<&Path>) -> Vec<Self> {
         let here = std::env::current_exe().ok();
         let here = here.as_deref().and_then(Path::parent);
-        let ours = Self {
-            kind: Kind::Netprocmon,
-            program: program(here, Kind::Netprocmon.program()),
-        };
+        let ours = Self::ours(here, SourceChoice::Auto);
         [vec![ours], Self::peers(dir)].concat()
+    }
+
+    /// Ours, with each source: how they compare.
+    #[must_use]
+    pub fn sources() -> Vec<Self> {
+        let here = std::env::current_exe().ok();
+        let here = here.as_deref().and_then(Path::parent);
+        let each = [
+            SourceChoice::Ebpf,
+            SourceChoice::Packet,
+            SourceChoice::Sockdiag,
+        ];
+        each.map(|source| Self::ours(here, source)).into()
+    }
+
+    fn ours(dir: Option<&Path>, source: SourceChoice) -> Self {
+        Self {
+            kind: Kind::Netprocmon,
+            program: program(dir, Kind::Netprocmon.program()),
+            source,
+        }
     }
 
     /// All but ours: programs in `dir`, else on the path.
@@ -92,6 +113,7 @@ impl Tool {
             .map(|kind| Self {
                 kind,
                 program: program(dir, kind.program()),
+                source: SourceChoice::Auto,
             })
             .into()
     }
@@ -99,9 +121,12 @@ impl Tool {
     /// The name that its package has.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        match self.kind {
-            Kind::Rustnet => "rustnet-monitor",
-            kind => kind.program(),
+        match (self.kind, self.source) {
+            (Kind::Netprocmon, SourceChoice::Ebpf) => "source ebpf",
+            (Kind::Netprocmon, SourceChoice::Packet) => "source packet",
+            (Kind::Netprocmon, SourceChoice::Sockdiag) => "source sockdiag",
+            (Kind::Rustnet, _) => "rustnet-monitor",
+            (kind, _) => kind.program(),
         }
     }
 
@@ -121,7 +146,9 @@ impl Tool {
         let devices = sight.devices;
         let loopback = devices.contains(&"lo");
         match self.kind {
-            Kind::Netprocmon => vec!["watch", "--json", "-d", "1"],
+            Kind::Netprocmon => {
+                vec!["watch", "--json", "-d", "1", "--source", self.source.name()]
+            }
             Kind::Nethogs => {
                 let mut args = vec!["-t", "-v", "2", "-d", "1"];
                 args.extend(sight.datagrams.then_some("-C"));

@@ -6,9 +6,9 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
-use netprocmon::Monitor;
+use netprocmon::{Monitor, SourceChoice};
 
 use crate::net::sweep;
 use crate::peer::Tool;
@@ -39,6 +39,12 @@ pub struct Options {
     /// Let other tools watch the same rows: those in this directory or on the path.
     #[arg(long, value_name = "DIR")]
     pub peers: Option<PathBuf>,
+    /// Let our own three sources watch the same rows, each in a program of its own.
+    #[arg(long)]
+    pub sources: bool,
+    /// Count with this source, in every row that compares as the table does.
+    #[arg(long, value_name = "SOURCE", default_value = "auto")]
+    pub source: SourceChoice,
     /// The commit to name in the report.
     #[arg(long, value_name = "COMMIT", hide = true)]
     pub revision: Option<String>,
@@ -56,6 +62,7 @@ pub fn run(options: &Options) -> Result<bool> {
     let rows: Vec<_> = rooms
         .flat_map(|room| room.rows.iter().map(|row| (room.title, *row)))
         .filter(|(_, row)| chosen(row, options))
+        .map(|(title, row)| (title, with_source(row, options.source)))
         .collect();
     if options.list {
         for (_, row) in rows {
@@ -72,10 +79,14 @@ pub fn run(options: &Options) -> Result<bool> {
     }
     let director = Director {
         with_monitor: !options.without_monitor,
-        peers: options
-            .peers
-            .as_deref()
-            .map_or(Vec::new(), |dir| Tool::peers(Some(dir))),
+        peers: [
+            options
+                .peers
+                .as_deref()
+                .map_or(Vec::new(), |dir| Tool::peers(Some(dir))),
+            options.sources.then(Tool::sources).unwrap_or_default(),
+        ]
+        .concat(),
     };
     let mut tally = Tally::default();
     let mut done = Vec::new();
@@ -137,11 +148,26 @@ fn command(options: &Options) -> String {
     if options.without_monitor {
         command.push_str(" --without-monitor");
     }
+    if options.sources {
+        command.push_str(" --sources");
+    }
+    if options.source != SourceChoice::Auto {
+        // Writing to a string cannot fail.
+        let _ = write!(command, " --source {}", options.source);
+    }
     for only in &options.only {
         // Writing to a string cannot fail.
         let _ = write!(command, " --only '{only}'");
     }
     command + " --report FILE"
+}
+
+/// The row with the source that was asked for, unless it has one of its own.
+fn with_source(row: Scenario, source: SourceChoice) -> Scenario {
+    match row.source {
+        SourceChoice::Auto => row.source(source),
+        _ => row,
+    }
 }
 
 fn chosen(row: &Scenario, options: &Options) -> bool {
@@ -216,6 +242,14 @@ impl Director {
     fn play(&self, room: &'static str, scenario: Scenario) -> Row {
         let (mut checks, mut sums, mut seen) = (Vec::new(), None, Vec::new());
         let played = catch_unwind(AssertUnwindSafe(|| -> Result<()> {
+            let lacks = matches!(
+                scenario.source,
+                SourceChoice::Packet | SourceChoice::Sockdiag
+            );
+            if lacks && scenario.comparison == Comparison::Own {
+                let reason = "the row compares by itself what only the eBPF source tells";
+                bail!(Skip(reason.to_owned()));
+            }
             let mut stage = Stage::new(scenario, self.with_monitor)?.beside(&self.peers);
             let result = act(&mut stage);
             checks = stage.checks().to_vec();

@@ -1,6 +1,7 @@
 //! What a row of the table is.
 
 use anyhow::Result;
+use netprocmon::SourceChoice;
 
 use crate::net::Offload;
 use crate::stage::Stage;
@@ -23,6 +24,8 @@ pub struct Scenario {
     pub comparison: Comparison,
     /// Whether its traffic is the left end's loopback's: peers have to be told where to look.
     pub over_loopback: bool,
+    /// Which source the monitor counts with.
+    pub source: SourceChoice,
     /// What is done.
     pub act: fn(&mut Stage) -> Result<()>,
 }
@@ -94,6 +97,7 @@ impl Scenario {
             unowned: Unowned::Nothing,
             comparison: Comparison::Usual,
             over_loopback: false,
+            source: SourceChoice::Auto,
             act,
         }
     }
@@ -102,6 +106,12 @@ impl Scenario {
     #[must_use]
     pub const fn offload(self, offload: Offload) -> Self {
         Self { offload, ..self }
+    }
+
+    /// The same, counted by another source.
+    #[must_use]
+    pub const fn source(self, source: SourceChoice) -> Self {
+        Self { source, ..self }
     }
 
     /// The same over another link.

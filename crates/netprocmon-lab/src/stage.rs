@@ -222,7 +222,9 @@ impl Stage {
         if !self.with_monitor {
             return Ok(());
         }
-        let builder = builder.retention(Retention::Keep);
+        let builder = builder
+            .retention(Retention::Keep)
+            .source(self.scenario.source);
         let before = Instant::now();
         let monitor = self.seated(|| builder.start())?;
         self.start_took = Some(before.elapsed());
@@ -314,6 +316,13 @@ impl Stage {
                 .filter(|_| account.pid == generator)
                 .map(|(_, name)| name.clone()),
         });
+    }
+
+    /// Who moved what at one end.
+    #[must_use]
+    pub fn movers(&self, end: End) -> Vec<&Mover> {
+        let movers = self.movers.iter();
+        movers.filter(|mover| mover.end == end).collect()
     }
 
     /// How long the monitor took to start.
@@ -489,8 +498,7 @@ impl Stage {
         let left = moved.iter().filter(|device| device.end == End::Left);
         let left = left.filter(|device| device.role == Role::Sockets);
         let bytes = left.map(|device| device.moved.bytes_sent + device.moved.bytes_recv);
-        let movers = self.movers.iter().filter(|mover| mover.end == End::Left);
-        Ok(company.end(bytes.sum(), &movers.collect::<Vec<_>>()))
+        Ok(company.end(bytes.sum(), &self.movers(End::Left)))
     }
 }
 

@@ -19,6 +19,7 @@ mod lifetime;
 mod loopback;
 mod loss;
 mod names;
+mod packet;
 mod pairs;
 mod places;
 mod scale;
@@ -68,6 +69,7 @@ pub const ROOMS: [Room; 22] = [
     room("Units, containers, pods", places::ROWS),
     room("Scripts and program files", interpreters::ROWS),
     room("Trees of processes", tree::ROWS),
+    room("The packet source", packet::ROWS),
 ];
 
 /// The arguments of a generator.

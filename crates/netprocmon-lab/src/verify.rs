@@ -2,7 +2,7 @@
 //! generators know.
 
 use anyhow::Result;
-use netprocmon::Snapshot;
+use netprocmon::{Snapshot, SourceKind};
 
 use crate::generate::Account;
 use crate::net::{End, Offload};
@@ -11,6 +11,7 @@ use crate::scenario::{Shape, Unowned};
 use crate::stage::{Reading, Readings, Role, Stage};
 
 mod interface;
+mod packet;
 mod process;
 mod sums;
 
@@ -58,7 +59,9 @@ pub fn verify(stage: &mut Stage, mut moment: Moment) -> Result<()> {
     }
     let mut checks = truths_agree(stage.scenario().offload, &moved);
     if let Some(snapshot) = snapshot {
-        for device in &moved.devices {
+        // What one's own sockets tell says nothing of interfaces.
+        let devices = moved.devices.iter();
+        for device in devices.filter(|_| snapshot.source != SourceKind::Sockdiag) {
             checks.extend(interface::checks(
                 stage.scenario().unowned,
                 &snapshot,
@@ -74,7 +77,11 @@ pub fn verify(stage: &mut Stage, mut moment: Moment) -> Result<()> {
                 moment,
             ));
         }
-        checks.extend(process::checks(&snapshot, stage.accounts()));
+        match snapshot.source {
+            SourceKind::Ebpf => checks.extend(process::checks(&snapshot, stage.accounts())),
+            SourceKind::Packet => checks.extend(packet::checks(stage, &snapshot, &moved)),
+            SourceKind::Sockdiag => checks.extend(process::payload(&snapshot, stage.accounts())),
+        }
         let lost = Some(snapshot.lost_events);
         checks.push(Check::number("lost events", 0, lost, Tolerance::Exact));
     } else {

@@ -21,10 +21,8 @@ use crate::netns;
 /// What is known of the socket that is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Question {
-    /// TCP, UDP, UDP-Lite, or with `raw` the protocol of a raw socket.
+    /// TCP, UDP or UDP-Lite: one that has ports. For others see [`super::portless`].
     pub protocol: Protocol,
-    /// Whether a raw socket (raw(7)) is looked for.
-    pub raw: bool,
     /// This end of the packet.
     pub local: SocketAddr,
     /// The other end of the packet.
@@ -52,11 +50,7 @@ impl Lookup {
     /// The socket that the kernel would give the packet to; `None` where there is none.
     pub fn find(&mut self, question: &Question) -> io::Result<Option<Socket>> {
         let dump = Dump::new(
-            if question.raw {
-                Protocol::RAW
-            } else {
-                question.protocol
-            },
+            question.protocol,
             if question.local.is_ipv4() {
                 diag::V4
             } else {
@@ -78,9 +72,6 @@ fn request(dump: Dump, question: &Question) -> [u8; REQUEST] {
     let mut request = [0; REQUEST];
     request[0] = dump.family;
     request[1] = dump.protocol.0;
-    if question.raw {
-        request[3] = question.protocol.0; // sdiag_raw_protocol
-    }
     request[4..8].fill(0xff); // in every state
     // UDP takes the two ends as the packet has them, "for historical reasons" (udp_dump_one,
     // net/ipv4/udp_diag.c); the others as the socket has them.
@@ -117,7 +108,6 @@ mod tests {
     fn ask(protocol: Protocol, local: SocketAddr, remote: SocketAddr) -> Option<Socket> {
         let question = Question {
             protocol,
-            raw: false,
             local,
             remote,
             interface: 1,

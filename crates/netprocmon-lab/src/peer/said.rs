@@ -58,7 +58,11 @@ pub(super) fn netprocmon(said: &str) -> Told {
     for line in said.lines().filter_map(json) {
         for process in line["processes"].as_array().into_iter().flatten() {
             let of = |key: &str| process[key].as_u64().unwrap_or(0);
-            let bytes = of("bytes_sent") + of("bytes_recv");
+            // The source that knows no wire bytes knows payload.
+            let bytes = match process["bytes_sent"].is_null() {
+                false => of("bytes_sent") + of("bytes_recv"),
+                true => of("payload_sent") + of("payload_recv"),
+            };
             let pid = u32::try_from(of("pid")).ok();
             let key = (pid, process["started"].as_str().map(str::to_owned));
             most.insert(key, (pid, bytes));

@@ -18,19 +18,7 @@ use crate::stage::Stage;
 use crate::{tool, wait};
 
 pub(super) const ROWS: &[Scenario] = &[
-    Scenario::new("1,000 short-lived processes, tcp", |stage| {
-        let listen = End::Right.address(V4).to_string();
-        let server = [
-            "tcp-server",
-            "--listen",
-            &listen,
-            "--connections",
-            "1000",
-            "--close",
-        ];
-        swarm(stage, &args(server), "tcp")
-    })
-    .unowned(Unowned::TimeWaits),
+    Scenario::new("1,000 short-lived processes, tcp", tcp).unowned(Unowned::TimeWaits),
     Scenario::new("1,000 short-lived processes, udp", |stage| {
         let listen = End::Right.address(V4).to_string();
         let server = ["udp-server", "--listen", &listen, "--count", "1000"];
@@ -38,6 +26,19 @@ pub(super) const ROWS: &[Scenario] = &[
     }),
     Scenario::new("SIGKILL of the monitor in the middle", killed),
 ];
+
+pub(super) fn tcp(stage: &mut Stage) -> Result<()> {
+    let listen = End::Right.address(V4).to_string();
+    let server = [
+        "tcp-server",
+        "--listen",
+        &listen,
+        "--connections",
+        "1000",
+        "--close",
+    ];
+    swarm(stage, &args(server), "tcp")
+}
 
 fn swarm(stage: &mut Stage, server: &[String], protocol: &str) -> Result<()> {
     stage.count()?;

@@ -13,7 +13,7 @@ pub(super) const ROWS: &[Scenario] = &[
     Scenario::new("loopback, udp", udp).over_loopback(),
 ];
 
-fn tcp(stage: &mut Stage, address: &str) -> Result<()> {
+pub(super) fn tcp(stage: &mut Stage, address: &str) -> Result<()> {
     stage.count()?;
     let server = args(["tcp-server", "--listen", address]);
     let mut server = stage.start(End::Left, "lo-server", &server)?;
@@ -32,7 +32,7 @@ fn tcp(stage: &mut Stage, address: &str) -> Result<()> {
     stage.finish(server, 1)
 }
 
-fn udp(stage: &mut Stage) -> Result<()> {
+pub(super) fn udp(stage: &mut Stage) -> Result<()> {
     stage.count()?;
     let address = "127.0.0.1";
     let server = args(["udp-server", "--listen", address, "--count", "5000"]);

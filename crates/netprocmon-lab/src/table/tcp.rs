@@ -68,7 +68,7 @@ fn client(version: IpVersion, port: u16, up: u64, down: u64) -> Vec<String> {
     args(["tcp-client", "--to", &to, "--up", &up, "--down", &down])
 }
 
-fn tcp(stage: &mut Stage, version: IpVersion, up: u64, down: u64) -> Result<()> {
+pub(super) fn tcp(stage: &mut Stage, version: IpVersion, up: u64, down: u64) -> Result<()> {
     stage.count()?;
     let mut server = stage.start(End::Right, "tcp-server", &server(version, &[]))?;
     let client = client(version, server.port()?, up, down);
@@ -79,7 +79,7 @@ fn tcp(stage: &mut Stage, version: IpVersion, up: u64, down: u64) -> Result<()> 
 
 /// Three workers, two connections each, of different sizes. What counts is who serves, not who
 /// listens.
-fn workers(stage: &mut Stage) -> Result<()> {
+pub(super) fn workers(stage: &mut Stage) -> Result<()> {
     stage.count()?;
     let server = server(V4, &["--workers", "3", "--connections", "6"]);
     let mut server = stage.start(End::Right, "prefork", &server)?;
@@ -94,7 +94,7 @@ fn workers(stage: &mut Stage) -> Result<()> {
 
 /// Connected, and used, before the monitor starts: owner known from the first byte, nothing of the
 /// past counted.
-fn older(stage: &mut Stage) -> Result<()> {
+pub(super) fn older(stage: &mut Stage) -> Result<()> {
     let mut server = stage.start(End::Right, "old-server", &server(V4, &[]))?;
     let mut client = client(V4, server.port()?, MUCH, MUCH / 3);
     client.extend(args(["--before", "100000", "--wait"]));

@@ -42,7 +42,12 @@ fn client(version: IpVersion, port: u16, connected: bool, size: usize) -> Vec<St
     all
 }
 
-fn udp(stage: &mut Stage, version: IpVersion, connected: bool, size: usize) -> Result<()> {
+pub(super) fn udp(
+    stage: &mut Stage,
+    version: IpVersion,
+    connected: bool,
+    size: usize,
+) -> Result<()> {
     stage.count()?;
     let mut server = stage.start(End::Right, "udp-server", &server(version, connected))?;
     let client = client(version, server.port()?, connected, size);

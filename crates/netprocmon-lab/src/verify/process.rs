@@ -27,6 +27,33 @@ pub(super) fn checks(snapshot: &Snapshot, accounts: &[Account]) -> Vec<Check> {
     checks
 }
 
+/// Payload alone, of processes that used TCP and are shown: for the source that tells nothing else.
+pub(super) fn payload(snapshot: &Snapshot, accounts: &[Account]) -> Vec<Check> {
+    let shown = accounts.iter().filter_map(|account| {
+        let usage = snapshot.process(Pid(account.pid))?;
+        Some((account, usage.counters))
+    });
+    shown
+        .flat_map(|(account, ours)| {
+            let of = |what: &str| format!("{} ({}) {what}", account.name, account.pid);
+            [
+                Check::number(
+                    of("payload sent"),
+                    account.sent,
+                    ours.payload_sent,
+                    Tolerance::Exact,
+                ),
+                Check::number(
+                    of("payload recv"),
+                    account.recv,
+                    ours.payload_recv,
+                    Tolerance::Exact,
+                ),
+            ]
+        })
+        .collect()
+}
+
 fn process(snapshot: &Snapshot, account: &Account) -> Vec<Check> {
     let usage = snapshot.process(Pid(account.pid));
     let ours = usage.map_or(Counters::UNKNOWN, |usage| usage.counters);

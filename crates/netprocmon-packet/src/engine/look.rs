@@ -6,7 +6,7 @@
 
 use std::net::SocketAddr;
 
-use netprocmon_host::netns;
+use netprocmon_host::netns::{self, Netns};
 use netprocmon_host::socket::{self, Question, Socket};
 use netprocmon_model::{ConnectionState, Direction, Pid, Protocol, Reason};
 
@@ -78,21 +78,15 @@ impl Engine {
     /// The socket that the flow is one end of.
     pub(super) fn socket(&mut self, key: &FlowKey, is_to_group: bool) -> Option<Socket> {
         let tap = self.tap(key.tap)?;
-        let mut question = Question {
+        if !key.protocol.has_ports() {
+            return portless(&tap.netns, key);
+        }
+        let question = Question {
             protocol: key.protocol,
-            raw: false,
             local: key.local(),
             remote: key.remote(),
             interface: key.interface,
         };
-        if !key.protocol.has_ports() {
-            let ping = matches!(key.protocol, Protocol::ICMP | Protocol::ICMPV6)
-                .then(|| ping(&tap.netns, key.local()));
-            if let Some(found) = ping.flatten() {
-                return Some(found);
-            }
-            question.raw = true;
-        }
         // A refusal is as good as no answer: a protocol that the kernel has no such question for.
         let found = tap.lookup.find(&question).ok().flatten()?;
         // A socket that is bound to any address would be said to get what is only passed on.
@@ -153,7 +147,6 @@ impl Engine {
         let tap = self.tap(key.tap)?;
         let question = Question {
             protocol: Protocol::TCP,
-            raw: false,
             local: key.local(),
             remote: stranger,
             interface: key.interface,
@@ -212,10 +205,21 @@ impl Engine {
     }
 }
 
-/// The "ping" socket whose echoes have this identifier. There is no exact question for them.
-fn ping(netns: &netns::Netns, local: SocketAddr) -> Option<Socket> {
-    let answers = netns::enter(std::slice::from_ref(netns), |_| socket::pings());
-    let all = answers.into_iter().next()?.ok()?;
-    all.into_iter()
-        .find(|socket| socket.local.port() == local.port())
+/// The "ping" socket whose echoes have this identifier, else the one raw socket of the protocol:
+/// where there are several, each gets a copy, and none is the one that it was for.
+fn portless(netns: &Netns, key: &FlowKey) -> Option<Socket> {
+    let answers = netns::enter(std::slice::from_ref(netns), |_| socket::portless());
+    let mut all = answers.into_iter().next()?.ok()?;
+    let (local, remote) = (key.local(), key.remote());
+    all.retain(|socket| {
+        let is_here = socket.local.ip().is_unspecified() || socket.local.ip() == local.ip();
+        let is_theirs = socket.remote.is_none_or(|other| other.ip() == remote.ip());
+        socket.protocol == key.protocol && is_here && is_theirs
+    });
+    let echoes = |socket: &&Socket| !socket.raw && socket.local.port() == local.port();
+    if let Some(ping) = all.iter().find(echoes) {
+        return Some(ping.clone());
+    }
+    let mut raw = all.into_iter().filter(|socket| socket.raw);
+    raw.next().filter(|_| raw.next().is_none())
 }
