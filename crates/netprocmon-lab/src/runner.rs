@@ -23,6 +23,7 @@ use crate::verify::{Moment, verify};
 
 /// What to run and where to write it.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // they are switches
 pub struct Options {
     /// Print the names of the rows and do nothing.
     #[arg(long)]

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use netprocmon_host::ancestry::Ancestry;
 use netprocmon_host::place::Places;
 use netprocmon_host::{BootClock, process};
 use netprocmon_model::{Pid, Process, ProcessId};
@@ -35,6 +36,7 @@ pub(crate) struct Census {
     ended: Vec<ProcessIndex>,
     clock: BootClock,
     places: Places,
+    ancestry: Ancestry,
     /// Those with news.
     to_tell: Vec<ProcessIndex>,
     hand: usize,
@@ -49,6 +51,7 @@ impl Census {
             ended: Vec::new(),
             clock: BootClock::new(),
             places: Places::default(),
+            ancestry: Ancestry::default(),
             to_tell: Vec::new(),
             hand: 0,
         }
@@ -145,9 +148,12 @@ impl Census {
         };
         if entry.facts.id != facts.id {
             self.end(pid);
-        } else if *entry.facts != facts {
-            // The parent that it had when it was first seen, as the model wants it.
-            facts.ppid = entry.facts.ppid;
+            return;
+        }
+        // Those that it had when it was first seen, as the model wants it.
+        facts.ppid = entry.facts.ppid;
+        facts.parents = Arc::clone(&entry.facts.parents);
+        if *entry.facts != facts {
             entry.facts = Arc::new(facts);
             self.tell(index);
         }
@@ -195,11 +201,20 @@ impl Census {
 
     /// The facts that are new, each process once.
     pub(crate) fn take_news(&mut self, mut sink: impl FnMut(Arc<Process>)) {
+        self.ancestry.forget();
         for index in std::mem::take(&mut self.to_tell) {
-            if let Some(entry) = self.entry(index) {
-                entry.has_news = false;
-                sink(Arc::clone(&entry.facts));
+            let place = self.entries.get_mut(index.0 as usize);
+            let Some(entry) = place.and_then(Option::as_mut) else {
+                continue;
+            };
+            entry.has_news = false;
+            // Those above it live longer: that can wait until now, while the process itself was in
+            // a hurry.
+            if entry.facts.parents.is_empty() {
+                let parents = self.ancestry.of(&entry.facts, |_| None);
+                Arc::make_mut(&mut entry.facts).parents = parents;
             }
+            sink(Arc::clone(&entry.facts));
         }
     }
 

@@ -59,9 +59,10 @@ pub(super) fn netprocmon(said: &str) -> Told {
         for process in line["processes"].as_array().into_iter().flatten() {
             let of = |key: &str| process[key].as_u64().unwrap_or(0);
             // The source that knows no wire bytes knows payload.
-            let bytes = match process["bytes_sent"].is_null() {
-                false => of("bytes_sent") + of("bytes_recv"),
-                true => of("payload_sent") + of("payload_recv"),
+            let bytes = if process["bytes_sent"].is_null() {
+                of("payload_sent") + of("payload_recv")
+            } else {
+                of("bytes_sent") + of("bytes_recv")
             };
             let pid = u32::try_from(of("pid")).ok();
             let key = (pid, process["started"].as_str().map(str::to_owned));

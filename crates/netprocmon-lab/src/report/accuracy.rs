@@ -93,6 +93,13 @@ fn head(run: &Run, rows: &[Row]) -> String {
         );
     }
     text.push_str(LEGEND);
+    if run
+        .peers
+        .iter()
+        .any(|(name, _)| name.starts_with("source "))
+    {
+        text.push_str(SOURCES);
+    }
     if !run.peers.is_empty() {
         text.push_str(PEERS);
         text.push_str(&score(run, rows));
@@ -117,6 +124,13 @@ const LEGEND: &str = "
   is charged and the difference is said: as a share that is not explained, or under its reason.
 - **told**: numbers that are not judged, such as a time. **-**: the row compares other things.
 - A row that could not run is SKIPPED, with the reason below its table; it has not passed.
+";
+
+const SOURCES: &str = "
+Our own sources watched too, each in a program of its own (`netprocmon watch --source ebpf`, `packet`,
+`sockdiag`): their columns are the same share of bytes on the right process as the other tools' are.
+`source sockdiag` knows payload alone, of TCP, so some 96 % is all that there is for it, and nothing of
+datagrams.
 ";
 
 const PEERS: &str = "
