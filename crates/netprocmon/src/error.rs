@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use netprocmon_ebpf::{EbpfError, EbpfErrorKind};
 use netprocmon_host::origin::OriginError;
-use netprocmon_model::{Pid, SourceKind};
+use netprocmon_model::Pid;
 use netprocmon_packet::{PacketError, PacketErrorKind};
 
 /// What kind of failure it is, to branch on.
@@ -73,11 +73,6 @@ impl Error {
     pub(crate) fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
         self
-    }
-
-    pub(crate) fn not_built(source: SourceKind) -> Self {
-        let message = format!("this netprocmon is built without the {source} source");
-        Self::new(ErrorKind::Unsupported, message).with_remedy("take another: --source auto")
     }
 
     /// The message with its causes, the first line of each, on one line.
