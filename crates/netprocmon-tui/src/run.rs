@@ -208,13 +208,16 @@ impl App {
 
     /// Takes an event in and does what it asks for.
     fn happen(&mut self, event: Event) -> Result<(), Error> {
+        if let Event::Resized(..) = event {
+            self.screen.anew().map_err(terminal_failed)?;
+        }
         let Some(effect) = self.state.update(event) else {
             return Ok(());
         };
         match effect {
             Effect::Quit => self.over = true,
             Effect::Suspend => self.suspend()?,
-            Effect::Redraw => self.screen.drawing.clear().map_err(terminal_failed)?,
+            Effect::Redraw => self.screen.anew().map_err(terminal_failed)?,
             Effect::Diagnose => self.ask_the_doctor(),
             Effect::Export(export) => {
                 let caller = Caller::of_sudo(|name| std::env::var(name).ok());

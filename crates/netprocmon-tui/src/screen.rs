@@ -8,8 +8,9 @@ use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write as _};
 use std::{panic, thread};
 
 use crossterm::{cursor, event, execute, style, terminal};
-use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
+use ratatui::{Terminal, TerminalOptions, Viewport};
 
 use crate::settings::Mouse;
 
@@ -38,9 +39,8 @@ impl Screen {
 
     /// Takes the terminal.
     pub(crate) fn take(mouse: Mouse) -> io::Result<Self> {
-        let out = BufWriter::with_capacity(FRAME, io::stdout());
         let mut screen = Self {
-            drawing: Terminal::new(CrosstermBackend::new(out))?,
+            drawing: drawing()?,
             mouse,
             taken: false,
         };
@@ -64,7 +64,21 @@ impl Screen {
             out.write_all(MOUSE_ON.as_bytes())?;
             out.flush()?;
         }
-        self.drawing.clear()
+        self.anew()
+    }
+
+    /// Draws every cell the next time, on a screen of the size that there is now.
+    ///
+    /// Not by ratatui's own `clear` and resizing: those ask the terminal where its cursor is, and
+    /// wait for an answer that may never come.
+    pub(crate) fn anew(&mut self) -> io::Result<()> {
+        execute!(
+            io::stdout(),
+            style::ResetColor,
+            terminal::Clear(terminal::ClearType::All)
+        )?;
+        self.drawing = drawing()?;
+        Ok(())
     }
 
     /// Gives it back; what fails there nobody can mend.
@@ -73,6 +87,13 @@ impl Screen {
             give_back();
         }
     }
+}
+
+fn drawing() -> io::Result<Drawing> {
+    let out = BufWriter::with_capacity(FRAME, io::stdout());
+    let (width, height) = terminal::size().unwrap_or((80, 24));
+    let viewport = Viewport::Fixed(Rect::new(0, 0, width, height));
+    Terminal::with_options(CrosstermBackend::new(out), TerminalOptions { viewport })
 }
 
 impl Drop for Screen {
