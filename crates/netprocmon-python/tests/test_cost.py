@@ -44,6 +44,7 @@ class Crowd:
             read, write = os.pipe()
             pid = os.fork()
             if pid == 0:
+                os.close(write)  # or it would never read the end
                 self.work(read, done)
             os.close(read)
             self.pids.append(pid)
