@@ -35,5 +35,5 @@ pub(crate) fn top(typed: Top) -> anyhow::Result<Status> {
 
 /// What the doctor says, for the view's `d`.
 fn diagnosis() -> String {
-    String::new()
+    netprocmon::doctor().to_string()
 }
