@@ -27,7 +27,7 @@ use crate::verify::{self, Moment};
 
 mod course;
 
-use course::{Course, Held};
+use course::{Course, Held, LIFE};
 
 /// How long, and whether to prove that it can fail.
 #[derive(Debug, Args)]
@@ -49,8 +49,6 @@ enum Leak {
 /// Short-lived processes, and connections, of one round.
 const PROCESSES: u32 = 1000;
 const CONNECTIONS: u32 = 2000;
-/// Rounds that one monitor lives.
-const LIFE: usize = 4;
 
 const SCENARIO: Scenario = Scenario::new("soak", |_| Ok(())).seat(Seat::Outside);
 

@@ -32,8 +32,11 @@ impl Held {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Course(Vec<Held>);
 
-/// Fewer rounds have no first, middle and last third to speak of: in each a monitor is started anew.
-const LEAST: usize = 15;
+/// Rounds that one of the monitors lives; memory goes up and down with it.
+pub(super) const LIFE: usize = 4;
+
+/// Tables are full for the first time after a dozen rounds; then two lives are compared with two.
+const LEAST: usize = 7 * LIFE;
 
 /// Memory may be by so much more in the last third than in the middle one: a page cache of our own,
 /// a heap that is cut otherwise. What leaks does so each round, and is more.
@@ -52,13 +55,12 @@ impl Course {
         self.0.len() >= LEAST
     }
 
-    /// The most in the last third against the most in the middle one; the first is to warm up.
+    /// The most in the last third against the most in the middle one, of as many whole lives each;
+    /// the rest is to warm up.
     pub(super) fn verdicts(&self) -> [Verdict; 2] {
-        let third = self.0.len() / 3;
-        let [middle, last] = [
-            &self.0[third..self.0.len() - third],
-            &self.0[self.0.len() - third..],
-        ];
+        let third = self.0.len() / 3 / LIFE * LIFE;
+        let (before, last) = self.0.split_at(self.0.len() - third);
+        let middle = &before[before.len() - third..];
         let most = |held: &[Held], of: fn(&Held) -> u64| held.iter().map(of).max().unwrap_or(0);
         let memory = |held: &Held| held.memory_kib;
         let descriptors = |held: &Held| held.descriptors;
@@ -121,16 +123,16 @@ mod tests {
 
     #[test]
     fn what_comes_to_rest_after_the_first_third_is_flat() {
-        let memory = (0..12).map(|round| 20_000 + 3000 * u64::min(round, 3));
+        let memory = (0..30).map(|round| 20_000 + 3000 * u64::min(round, 3));
         let verdicts = course(memory, |_| 40).verdicts();
         assert!(verdicts.iter().all(Verdict::is_flat), "{verdicts:?}");
     }
 
     #[test]
     fn what_grows_each_round_is_not() {
-        let [memory, _] = course((0..12).map(|round| 20_000 + 2048 * round), |_| 40).verdicts();
+        let [memory, _] = course((0..30).map(|round| 20_000 + 2048 * round), |_| 40).verdicts();
         assert!(!memory.is_flat(), "{memory}");
-        let [_, descriptors] = course((0..12).map(|_| 20_000), |round| 40 + round).verdicts();
+        let [_, descriptors] = course((0..30).map(|_| 20_000), |round| 40 + round).verdicts();
         assert!(!descriptors.is_flat(), "{descriptors}");
     }
 
