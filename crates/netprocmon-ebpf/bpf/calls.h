@@ -94,30 +94,6 @@ static __always_inline void sent_by_another(struct socket_state *socket, struct 
 	own_connection(socket, task);
 }
 
-/* The stream of a TCP socket; none where an upper layer (kTLS) reads it in the reader's stead. */
-static __always_inline struct tcp_sock *stream_of(struct sock *sk)
-{
-	struct tcp_sock *tcp;
-
-	if (sk->sk_protocol != IPPROTO_TCP)
-		return 0;
-	tcp = bpf_skc_to_tcp_sock(sk);
-	return tcp && !tcp->inet_conn.icsk_ulp_ops ? tcp : 0;
-}
-
-/*
- * What has been read of a stream: what has come in less what still waits. A FIN takes one place
- * in the sequence, and in bytes_received, and is not a byte.
- */
-static __always_inline __u64 read_of_stream(struct tcp_sock *tcp)
-{
-	__u32 waiting = tcp->rcv_nxt - tcp->copied_seq;
-	__u64 read = tcp->bytes_received - waiting;
-	unsigned long flags = tcp->inet_conn.icsk_inet.sk.__sk_common.skc_flags;
-
-	return read - (!waiting && flags & (1UL << SOCK_DONE_BIT));
-}
-
 /* A call has sent; the packets that it sent are counted already. */
 static __always_inline int note_sent(struct sock *sk, int ret)
 {

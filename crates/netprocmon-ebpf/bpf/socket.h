@@ -23,6 +23,30 @@ static __always_inline struct socket_state *whole_of(void *sk, __u64 flags)
 	return whole ? bpf_sk_storage_get(&sockets, whole, 0, flags) : 0;
 }
 
+/* The stream of a TCP socket; none where an upper layer (kTLS) reads it in the reader's stead. */
+static __always_inline struct tcp_sock *stream_of(struct sock *sk)
+{
+	struct tcp_sock *tcp;
+
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	return tcp && !tcp->inet_conn.icsk_ulp_ops ? tcp : 0;
+}
+
+/*
+ * What has been read of a stream: what has come in less what still waits. A FIN takes one place
+ * in the sequence, and in bytes_received, and is not a byte.
+ */
+static __always_inline __u64 read_of_stream(struct tcp_sock *tcp)
+{
+	__u32 waiting = tcp->rcv_nxt - tcp->copied_seq;
+	__u64 read = tcp->bytes_received - waiting;
+	unsigned long flags = tcp->inet_conn.icsk_inet.sk.__sk_common.skc_flags;
+
+	return read - (!waiting && flags & (1UL << SOCK_DONE_BIT));
+}
+
 /* What was accepted by a listener belongs, provisionally, to whoever owns the listener. */
 static __always_inline void inherit_from_listener(struct __sk_buff *skb,
 						  struct socket_state *socket, bool ingress)
@@ -88,6 +112,8 @@ static __always_inline int introduce(struct __sk_buff *skb, struct bpf_sock *sk,
 		}
 		socket->flags |= SOCKET_PROVISIONAL;
 		socket->reason = REASON_BEFORE_START;
+		/* What was read before is not ours; calls may claim it before the iterator comes by. */
+		socket->tcp_read = read_of_stream(tcp);
 		/* Older than the monitor, or accepted: then there is a listener. */
 		inherit_from_listener(skb, socket, ingress);
 		return 0;

@@ -1,15 +1,23 @@
 //! TCP between two namespaces: both directions, both IP versions, offloads, and forked workers.
 
 use std::ffi::OsStr;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::ffi::OsStrExt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use netprocmon::IpVersion::{self, V4, V6};
+use netprocmon::{Monitor, Pid};
 
 use super::{args, at};
 use crate::net::{End, Offload};
+use crate::report::Check;
 use crate::scenario::{Scenario, Seat, Shape};
 use crate::stage::Stage;
+use crate::wait;
 
 const MUCH: u64 = 20_000_123;
 
@@ -52,6 +60,11 @@ pub(super) const ROWS: &[Scenario] = &[
     .seat(Seat::Outside),
     Scenario::new("forked workers on one listener", workers),
     Scenario::new("sockets older than the monitor, tcp", older),
+    Scenario::new(
+        "a stream in full flow while the monitor starts",
+        in_full_flow,
+    )
+    .own_comparison(),
     Scenario::new("a hostile process name", hostile_name),
 ];
 
@@ -105,6 +118,71 @@ pub(super) fn older(stage: &mut Stage) -> Result<()> {
     stage.finish(client, 1)?;
     stage.finish(server, 1)
 }
+
+/// Calls move bytes of it between the moment that the first program stands and the moment that open
+/// sockets are gone through. What was read before the start is not ours.
+fn in_full_flow(stage: &mut Stage) -> Result<()> {
+    if !stage.with_monitor() {
+        return Ok(());
+    }
+    const MUCH_BEFORE: u64 = 100_000_000;
+    let listener = stage
+        .namespace(End::Right)
+        .inside(|| TcpListener::bind((End::Right.address(V4), 0)))??;
+    let to = listener.local_addr()?;
+    let mut sender = stage
+        .namespace(End::Left)
+        .inside(|| TcpStream::connect(to))??;
+    let (mut receiver, _) = listener.accept()?;
+    let (read, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+    let (called, started, mut monitor) = thread::scope(|scope| -> Result<_> {
+        let sending = scope.spawn(|| -> Result<()> {
+            while !stop.load(Relaxed) {
+                sender.write_all(&[0x5a; 16_384])?;
+            }
+            Ok(sender.shutdown(Shutdown::Write)?)
+        });
+        let receiving = scope.spawn(|| -> Result<()> {
+            let mut buffer = [0; 4096];
+            loop {
+                match receiver.read(&mut buffer)? {
+                    0 => return Ok(()),
+                    n => read.fetch_add(n as u64, Relaxed),
+                };
+            }
+        });
+        let moved = |much: u64| {
+            let from = read.load(Relaxed);
+            wait::until(LIMIT, || {
+                Ok((read.load(Relaxed) > from + much).then_some(()))
+            })
+        };
+        let start = moved(MUCH_BEFORE).and_then(|_| {
+            let called = read.load(Relaxed);
+            // Not the stage's, which waits for the link to come to rest.
+            let monitor = Monitor::builder().start()?;
+            let started = read.load(Relaxed);
+            moved(MUCH_BEFORE / 10)?;
+            Ok((called, started, monitor))
+        });
+        stop.store(true, Relaxed);
+        for thread in [sending, receiving] {
+            thread.join().map_err(|_| anyhow!("a thread panicked"))??;
+        }
+        start
+    })?;
+    let snapshot = monitor.snapshot()?;
+    let usage = snapshot.process(Pid(std::process::id()));
+    let ours = usage.and_then(|usage| usage.counters.payload_recv);
+    let all = read.load(Relaxed);
+    let (least, most) = (all - started, all - called);
+    let fits = ours.is_some_and(|ours| (least..=most).contains(&ours));
+    let what = format!("payload received is {ours:?}, from {least} to {most}");
+    stage.check(Check::same(what, true, fits));
+    Ok(())
+}
+
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// A process may call itself anything.
 fn hostile_name(stage: &mut Stage) -> Result<()> {
