@@ -125,7 +125,6 @@ fn in_full_flow(stage: &mut Stage) -> Result<()> {
     if !stage.with_monitor() {
         return Ok(());
     }
-    const MUCH_BEFORE: u64 = 100_000_000;
     let listener = stage
         .namespace(End::Right)
         .inside(|| TcpListener::bind((End::Right.address(V4), 0)))??;
@@ -182,6 +181,7 @@ fn in_full_flow(stage: &mut Stage) -> Result<()> {
     Ok(())
 }
 
+const MUCH_BEFORE: u64 = 100_000_000;
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// A process may call itself anything.
