@@ -55,6 +55,8 @@ struct Tried {
 enum Outcome {
     /// It was booted, and said this.
     Booted(Said),
+    /// It did not come to its end, for this reason.
+    Broke(String),
     /// It could not be had, for this reason; it has not been tested.
     Skipped(String),
 }
@@ -83,7 +85,7 @@ impl Kernels {
         }
         if !tried
             .iter()
-            .any(|one| matches!(one.outcome, Outcome::Booted(_)))
+            .any(|one| !matches!(one.outcome, Outcome::Skipped(_)))
         {
             bail!("no kernel could be fetched: nothing has been tested");
         }
@@ -139,12 +141,12 @@ impl Kernels {
             self.row.iter().map(String::as_str).collect()
         };
         let image = image::make(archive, &kernel, &guest::script(&rows))?;
-        let said = guest::boot(archive, &kernel, &image, self.verbose)
-            .with_context(|| format!("the guest with Linux {}", kernel.release))?;
-        Ok(Tried {
-            line,
-            outcome: Outcome::Booted(said),
-        })
+        // One that hangs is no reason to lose what the others have told.
+        let outcome = match guest::boot(archive, &kernel, &image, self.verbose) {
+            Ok(said) => Outcome::Booted(said),
+            Err(error) => Outcome::Broke(format!("Linux {}: {error:#}", kernel.release)),
+        };
+        Ok(Tried { line, outcome })
     }
 }
 
@@ -154,6 +156,7 @@ impl Tried {
             // Its programs cannot be verified there; that it says so is what it has to do.
             Outcome::Booted(said) if self.line == "5.10" => !said.is_told(),
             Outcome::Booted(said) => !said.is_good(),
+            Outcome::Broke(_) => true,
             Outcome::Skipped(_) => false,
         }
     }

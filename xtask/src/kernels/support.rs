@@ -45,6 +45,7 @@ pub(super) fn table(tried: &[Tried]) -> String {
     for one in tried {
         let _ = match &one.outcome {
             Outcome::Skipped(why) => writeln!(text, "SKIPPED Linux {}: {why}", one.line),
+            Outcome::Broke(why) => writeln!(text, "FAIL    {why}"),
             Outcome::Booted(said) => writeln!(text, "Linux {}: {}", said.release, verdict(said)),
         };
         if let Outcome::Booted(said) = &one.outcome {
@@ -88,6 +89,7 @@ fn rows(tried: &[Tried]) -> String {
             Outcome::Booted(said) => {
                 write!(text, " {} |", said.release.replace("-cloud-amd64", ""))
             }
+            Outcome::Broke(_) => write!(text, " {} (**broke off**) |", one.line),
             Outcome::Skipped(_) => write!(text, " {} (not tested) |", one.line),
         };
     }
@@ -126,7 +128,7 @@ fn ran(one: &Tried, locked: bool) -> &[Row] {
     match &one.outcome {
         Outcome::Booted(said) if locked => said.locked.as_deref().unwrap_or_default(),
         Outcome::Booted(said) => &said.rows,
-        Outcome::Skipped(_) => &[],
+        Outcome::Broke(_) | Outcome::Skipped(_) => &[],
     }
 }
 

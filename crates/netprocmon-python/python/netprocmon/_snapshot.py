@@ -138,6 +138,11 @@ class Snapshot:
         """Hash it."""
         return hash((self.time, self.elapsed_seconds, len(self)))
 
+    def __reduce__(self) -> str:
+        """Refuse to be pickled."""
+        message = "a Snapshot cannot be pickled; its rows can, and its to_dict()"
+        raise TypeError(message)
+
     def __repr__(self) -> str:
         """Show what it is of, without its rows."""
         totals = self.totals

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import threading
 from typing import TYPE_CHECKING, Self
@@ -34,6 +35,7 @@ class Stream:
         self._engine = engine
         self._ticker = ticker
         self._interval = interval
+        self._process = os.getpid()
 
     @property
     def interval(self) -> float:
@@ -50,6 +52,8 @@ class Stream:
         self._ticker.close()
 
     def _wake(self) -> None:
+        if self._process != os.getpid():
+            return  # the timer is the parent's, and goes on
         try:
             self._ticker.expire()
         except MonitorClosed:
