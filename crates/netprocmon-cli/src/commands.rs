@@ -1,15 +1,14 @@
 //! One file a command. Each takes a plan and gives the exit status.
 
 use std::fmt::Display;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 
 use anyhow::Context as _;
-use clap::Parser as _;
 use netprocmon::Degradation;
 use netprocmon::text::escape;
 use serde::Serialize;
 
-use crate::exit::{self, Status};
+use crate::exit::Status;
 use crate::flags::typed::{Cli, Command};
 use crate::json;
 
@@ -26,30 +25,14 @@ mod watch;
 /// Does what was typed.
 pub(crate) fn execute(typed: Cli) -> anyhow::Result<Status> {
     match typed.command {
-        Some(Command::Run(typed)) => run::run(&typed.into()),
-        Some(Command::Watch(typed)) => watch::watch(&typed.into()),
-        Some(Command::Ps(typed)) => ps::ps(&typed.into()),
-        Some(Command::Ports(typed)) => ports::ports(typed.into()),
-        Some(Command::Doctor(typed)) => doctor::doctor(&typed),
-        Some(Command::Man(typed)) => man::man(&typed),
-        Some(Command::Completions(typed)) => completions::completions(typed.shell),
-        Some(Command::Top(typed)) => top::top(*typed),
-        None if is_for_people() => execute_words(&["netprocmon", "top"]),
-        None => execute_words(&["netprocmon", "watch"]),
-    }
-}
-
-/// Whether there is somebody to look and to type.
-fn is_for_people() -> bool {
-    io::stdout().is_terminal() && io::stdin().is_terminal()
-}
-
-/// What these words do. They are a command of ours, so this comes back once.
-fn execute_words(words: &[&str]) -> anyhow::Result<Status> {
-    match Cli::try_parse_from(words) {
-        Ok(typed) => execute(typed),
-        // A variable of the environment that cannot be meant.
-        Err(not_meant) => Ok(exit::explain(&not_meant)),
+        Command::Run(typed) => run::run(&typed.into()),
+        Command::Watch(typed) => watch::watch(&typed.into()),
+        Command::Ps(typed) => ps::ps(&typed.into()),
+        Command::Ports(typed) => ports::ports(typed.into()),
+        Command::Doctor(typed) => doctor::doctor(&typed),
+        Command::Man(typed) => man::man(&typed),
+        Command::Completions(typed) => completions::completions(typed.shell),
+        Command::Top(typed) => top::top(*typed),
     }
 }
 

@@ -20,7 +20,7 @@ mod render;
 mod sockets;
 
 use std::ffi::OsString;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use clap::Parser as _;
 
@@ -33,6 +33,7 @@ use clap::Parser as _;
 /// ```
 #[must_use]
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments = flags::with_command(arguments.into_iter().collect(), is_for_people());
     let done = match flags::typed::Cli::try_parse_from(arguments) {
         Ok(typed) => commands::execute(typed),
         Err(not_meant) => Ok(exit::explain(&not_meant)),
@@ -45,4 +46,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     // reader has gone.
     drop(io::stdout().lock().flush());
     status.code()
+}
+
+/// Whether there is somebody to look and to type.
+fn is_for_people() -> bool {
+    io::stdout().is_terminal() && io::stdin().is_terminal()
 }

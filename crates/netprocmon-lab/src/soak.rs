@@ -9,7 +9,7 @@
 //! rounds and started again.
 //!
 //! It fails where a comparison does, where descriptors are more at the end than after the first
-//! third, and where memory still grows in the last one ([`Course`]).
+//! third, and where memory still grows in the last one (`Course`).
 
 use std::fs;
 use std::time::{Duration, Instant};

@@ -234,7 +234,7 @@ mod tests {
     fn shown(arguments: &[&str]) -> String {
         let all = ["netprocmon", "watch"].iter().chain(arguments);
         let plan: WatchPlan = match Cli::try_parse_from(all).unwrap().command {
-            Some(Command::Watch(typed)) => typed.into(),
+            Command::Watch(typed) => typed.into(),
             other => panic!("{other:?}"),
         };
         let mut out = Vec::new();
@@ -326,7 +326,7 @@ mod tests {
             .unwrap()
             .command
         {
-            Some(Command::Watch(typed)) => typed.into(),
+            Command::Watch(typed) => typed.into(),
             other => panic!("{other:?}"),
         }
     }

@@ -174,7 +174,7 @@ mod tests {
     fn ports(arguments: &[&str]) -> Wanted {
         let all = ["netprocmon", "ports"].iter().chain(arguments);
         match typed::Cli::try_parse_from(all).unwrap().command {
-            Some(typed::Command::Ports(typed)) => PortsPlan::from(typed).wanted,
+            typed::Command::Ports(typed) => PortsPlan::from(typed).wanted,
             other => panic!("{other:?}"),
         }
     }

@@ -33,12 +33,13 @@ pub(crate) use watch::{Sort, Watch};
     version,
     max_term_width = 100,
     disable_help_subcommand = true,
+    override_usage = "netprocmon [COMMAND] [OPTIONS]",
     after_long_help = EXIT_STATUS
 )]
 pub(crate) struct Cli {
-    /// What to do; without a command `top` on a terminal, `watch` elsewhere.
+    /// What to do; without a command `top` on a terminal, `watch` elsewhere, with their options.
     #[command(subcommand)]
-    pub(crate) command: Option<Command>,
+    pub(crate) command: Command,
 }
 
 const EXIT_STATUS: &str = "\

@@ -141,7 +141,7 @@ mod tests {
     fn plan(arguments: &[&str]) -> Result<RunPlan, clap::Error> {
         let all = ["netprocmon", "run"].iter().chain(arguments);
         typed::Cli::try_parse_from(all).map(|cli| match cli.command {
-            Some(typed::Command::Run(typed)) => typed.into(),
+            typed::Command::Run(typed) => typed.into(),
             other => panic!("{other:?}"),
         })
     }

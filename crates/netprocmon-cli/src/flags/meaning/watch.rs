@@ -86,7 +86,7 @@ mod tests {
     fn plan(arguments: &[&str]) -> Result<WatchPlan, clap::Error> {
         let all = ["netprocmon", "watch"].iter().chain(arguments);
         typed::Cli::try_parse_from(all).map(|cli| match cli.command {
-            Some(typed::Command::Watch(typed)) => typed.into(),
+            typed::Command::Watch(typed) => typed.into(),
             other => panic!("{other:?}"),
         })
     }

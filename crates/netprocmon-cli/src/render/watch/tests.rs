@@ -13,7 +13,7 @@ use crate::flags::typed::{Cli, Command};
 fn plan(arguments: &[&str]) -> WatchPlan {
     let all = ["netprocmon", "watch"].iter().chain(arguments);
     match Cli::try_parse_from(all).unwrap().command {
-        Some(Command::Watch(typed)) => typed.into(),
+        Command::Watch(typed) => typed.into(),
         other => panic!("{other:?}"),
     }
 }
