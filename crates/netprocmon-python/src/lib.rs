@@ -5,7 +5,7 @@
 //! - [`engine`]: a running monitor, which several Python threads may use; [`ticker`]: a pace
 //! - [`snapshot`]: an immutable snapshot, converted only where it is looked at
 //! - [`records`]: Rust's rows as the package's dataclasses; [`arrow`]: as columns
-//! - [`sockets`]: look-ups that need no monitor; [`errors`]: Rust's errors as the package's
+//! - [`sockets`], [`doctor`]: what needs no monitor; [`errors`]: Rust's errors as the package's
 //!
 //! Whatever may block or take long runs without the interpreter's lock. No lock of ours is held
 //! while Python code runs, but for the engine's in [`engine::Engine::spawn`], which says why.
@@ -14,6 +14,7 @@
 use pyo3::prelude::*;
 
 mod arrow;
+mod doctor;
 mod engine;
 mod errors;
 mod records;
@@ -28,6 +29,8 @@ mod extension {
 
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::doctor::doctor;
     #[pymodule_export]
     use crate::engine::Engine;
     #[pymodule_export]

@@ -4,11 +4,14 @@
 //! Python's classes, and not classes of our own: they are hashed, compared, pickled and matched by
 //! what Python has for that, and a program can make them itself for its tests.
 
+use std::path::Path;
+
 use jiff::Timestamp;
+use netprocmon::host::confinement::Namespaces;
 use netprocmon::{
-    Ancestor, ConnectionUsage, Counters, Degradation, DeviceCounters, Group, InterfaceSummary,
-    InterfaceUsage, Pod, Process, ProcessUsage, ProgramFile, ProtocolUsage, Rates, Traffic,
-    UnattributedUsage,
+    Ancestor, ConnectionUsage, Counters, Degradation, DeviceCounters, Diagnosis, Group,
+    InterfaceSummary, InterfaceUsage, Pod, Process, ProcessUsage, ProgramFile, ProtocolUsage,
+    Rates, SourceKind, Traffic, UnattributedUsage, Verdict,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
@@ -17,6 +20,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
 use serde::Serialize;
 use serde_json::Value;
+
+use crate::errors::remedy_for_python;
 
 type Made<'py> = PyResult<Bound<'py, PyAny>>;
 
@@ -73,9 +78,7 @@ fn time_or_none(py: Python<'_>, at: Option<Timestamp>) -> PyResult<Option<Bound<
 
 /// What JSON shows of it: a word, a number or nothing.
 fn word<'py>(py: Python<'py>, of: &impl Serialize) -> Made<'py> {
-    let value =
-        serde_json::to_value(of).map_err(|error| PyValueError::new_err(error.to_string()))?;
-    plain(py, &value)
+    plain(py, &serde_json::to_value(of).map_err(unwritable)?)
 }
 
 fn plain<'py>(py: Python<'py>, value: &Value) -> Made<'py> {
@@ -247,8 +250,58 @@ pub(crate) fn degradation<'py>(py: Python<'py>, one: &Degradation) -> Made<'py> 
     record!(py, "Degradation", {
         code: &*one.code,
         message: &*one.message,
-        remedy: one.remedy.as_deref(),
+        remedy: one.remedy.as_deref().map(remedy_for_python),
     })
+}
+
+/// A `Diagnosis`.
+pub(crate) fn diagnosis<'py>(py: Python<'py>, all: &Diagnosis) -> Made<'py> {
+    let held = |is: bool| {
+        let capabilities = all.capabilities.iter();
+        let names = capabilities.filter_map(move |(name, held)| (*held == is).then_some(*name));
+        PyTuple::new(py, names.collect::<Vec<_>>())
+    };
+    record!(py, "Diagnosis", {
+        source: all.source.map(SourceKind::name),
+        sources: tuple(py, &all.sources, verdict)?,
+        best_works: all.best_works(),
+        kernel: &*all.kernel,
+        btf: all.btf,
+        cgroup2: all.cgroup2.as_deref().map(Path::to_string_lossy),
+        cgroup2_is_root: all.cgroup2_is_root,
+        lockdown: word(py, &all.lockdown)?,
+        capabilities: held(true)?,
+        missing_capabilities: held(false)?,
+        namespaces: namespaces(py, all.namespaces)?,
+        container: all.container.as_deref(),
+        confinement: PyTuple::new(py, all.confinement())?,
+        _text: all.to_string(),
+        _json: serde_json::to_string(all).map_err(unwritable)?,
+    })
+}
+
+fn verdict<'py>(py: Python<'py>, one: &Verdict) -> Made<'py> {
+    record!(py, "SourceDiagnosis", {
+        source: one.source.name(),
+        works: one.works,
+        why: one.why.as_deref(),
+        remedy: one.remedy.as_deref(),
+        degradations: tuple(py, &one.degradations, degradation)?,
+    })
+}
+
+fn namespaces(py: Python<'_>, all: Namespaces) -> Made<'_> {
+    record!(py, "Namespaces", {
+        user: word(py, &all.user)?,
+        pid: word(py, &all.pid)?,
+        cgroup: word(py, &all.cgroup)?,
+        net: word(py, &all.net)?,
+    })
+}
+
+#[allow(clippy::needless_pass_by_value)] // as map_err has it
+fn unwritable(error: serde_json::Error) -> PyErr {
+    PyValueError::new_err(error.to_string())
 }
 
 /// `Group`s, with those inside them.
@@ -257,8 +310,7 @@ pub(crate) fn groups<'py>(py: Python<'py>, all: &[Group]) -> PyResult<Bound<'py,
 }
 
 fn group<'py>(py: Python<'py>, one: &Group) -> Made<'py> {
-    let key =
-        serde_json::to_value(&one.key).map_err(|error| PyValueError::new_err(error.to_string()))?;
+    let key = serde_json::to_value(&one.key).map_err(unwritable)?;
     record!(py, "Group", {
         by: one.key.by(),
         key: plain(py, &key["key"])?,

@@ -1,9 +1,13 @@
 """Threads, forks, many monitors, and a user who may not."""
 
+import contextlib
+import ctypes
 import gc
+import json
 import multiprocessing
 import os
 import pickle
+import socket
 import subprocess
 import sys
 import threading
@@ -220,13 +224,17 @@ def test_200_monitors_leave_nothing_behind():
 
 
 NOBODY = 65534
+PR_SET_DUMPABLE = 4  # <linux/prctl.h>
 
 
 def as_nobody(work):
     def drop_and_work():
+        "localhost".encode("idna")  # sockets need it, and nobody may not read where Python is
         os.setgroups([])
         os.setresgid(NOBODY, NOBODY, NOBODY)
         os.setresuid(NOBODY, NOBODY, NOBODY)
+        # As a program that this user had started: otherwise its own /proc is root's.
+        assert ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 1) == 0
         work()
 
     in_child(drop_and_work)
@@ -251,19 +259,110 @@ def test_another_user_is_told_what_is_missing():
 
 def test_the_doctor_knows():
     diagnosis = netprocmon.doctor()
-    assert diagnosis.best == "ebpf"
+    assert diagnosis.source == "ebpf"
     assert diagnosis.best_works
     assert [one.source for one in diagnosis.sources] == ["ebpf", "packet", "sockdiag"]
-    assert str(diagnosis).startswith("ebpf: works (taken)")
+    assert all(one.works and one.why is None for one in diagnosis.sources)
+    assert diagnosis.kernel == os.uname().release
+    assert "cap_bpf" in diagnosis.capabilities
+    assert not set(diagnosis.capabilities) & set(diagnosis.missing_capabilities)
+    assert diagnosis.namespaces.net in ("initial", "inner", "unknown")
+    assert hash(diagnosis) == hash(pickle.loads(pickle.dumps(diagnosis)))
 
+    # It is what the command says.
+    def command(*arguments):
+        asked = ["netprocmon", "doctor", *arguments]
+        return subprocess.run(asked, capture_output=True, text=True, timeout=60)
+
+    assert command().stdout == str(diagnosis)
+    assert json.loads(command("--json").stdout) == diagnosis.to_dict()
+
+
+def test_the_doctor_knows_what_another_user_lacks():
     def work():
         diagnosis = netprocmon.doctor()
-        ebpf = diagnosis.sources[0]
+        ebpf, packet, sockdiag = diagnosis.sources
         assert not ebpf.works
+        assert not packet.works
+        assert sockdiag.works
+        assert diagnosis.source == "sockdiag"
         assert not diagnosis.best_works
-        assert ebpf.remedy
-        assert "cap" in ebpf.remedy
+        assert "cap_bpf" in ebpf.why
+        assert {"cap_bpf", "cap_net_raw"} <= set(diagnosis.missing_capabilities)
+        # A script is given no capabilities; the interpreter that runs it is.
+        assert "cap_bpf" in ebpf.remedy
+        assert "venv/bin/python" in ebpf.remedy
         assert ebpf.remedy in str(diagnosis)
+        assert diagnosis.to_dict()["sources"][0]["remedy"] == ebpf.remedy
+
+    as_nobody(work)
+
+
+def test_another_user_counts_payload_and_is_told_what_it_is_not():
+    def work():
+        with Monitor(os.getpid(), interval=0.1) as monitor:
+            assert monitor.health.source == "sockdiag"
+            missing = [
+                one for one in monitor.health.degradations if one.code == "missing_capability"
+            ]
+            assert len(missing) == 2
+            assert all("venv/bin/python" in one.remedy for one in missing)
+            with conversation(3_000):
+                until(lambda: monitor.snapshot().totals.payload_sent == 3_000)
+            totals = monitor.snapshot().totals
+            assert totals.payload_recv == 3_000
+            assert totals.bytes_sent is totals.bytes_recv is totals.bytes_total is None
+            # Wire bytes are all that it could tell.
+            raises_permission_denied(lambda: monitor.get_count_by_pid(os.getpid()))
+        with netprocmon.measure() as cost, conversation(1_000):
+            until(lambda: cost.usage.payload_sent == 1_000)
+        assert cost.usage.payload_sent == 1_000
+        assert cost.usage.bytes_sent is None
+
+    as_nobody(work)
+
+
+@contextlib.contextmanager
+def conversation(size):
+    """Move this over a connection that stays: whose a shorter one was, sockdiag cannot know."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()) as one,
+        listener.accept()[0] as other,
+    ):
+        one.sendall(bytes(size))
+        assert len(other.recv(size, socket.MSG_WAITALL)) == size
+        yield
+
+
+def raises_permission_denied(ask):
+    try:
+        ask()
+    except netprocmon.PermissionDenied as error:
+        assert "wire bytes" in str(error), error
+        assert "cap_bpf" in error.remedy, error.remedy
+    else:
+        raise AssertionError("it was permitted")
+
+
+def test_the_classic_monitor_of_another_user_does_not_start():
+    def work():
+        descriptors = len(os.listdir("/proc/self/fd"))
+        monitor = Monitor()
+        monitor.add_pid(os.getpid())
+        raises_permission_denied(monitor.start)
+        assert len(os.listdir("/proc/self/fd")) == descriptors
+        with Monitor() as session:
+            session.add_pid(os.getpid())
+            raises_permission_denied(session.start)
+        # Who asks for that source knows what it cannot tell.
+        with Monitor(source="sockdiag") as asked:
+            asked.add_pid(os.getpid())
+            asked.start()
+            with conversation(500):
+                until(lambda: asked.get_count_by_pid(os.getpid()))
+            (traffic,) = asked.get_count_by_pid(os.getpid())
+            assert (traffic.interface, traffic.recv, traffic.send) == ("lo", None, None)
 
     as_nobody(work)
 

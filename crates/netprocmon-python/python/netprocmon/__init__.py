@@ -9,14 +9,15 @@
 `Monitor` counts; a `Snapshot` is an immutable look at what was counted; `measure` and `run` say
 what a block of a program or a command cost; `connections` lists sockets.
 
-Linux 6.3 or later, and root or the capabilities that a `PermissionDenied` names.
+Linux 5.11 or later, and root or the capabilities that a `PermissionDenied` names; without them the
+payload of TCP of one's own processes. `doctor` says what can be counted here.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netprocmon._doctor import Diagnosis, SourceDiagnosis, doctor
+from netprocmon._doctor import doctor
 from netprocmon._errors import (
     Error,
     FilterError,
@@ -40,14 +41,17 @@ from netprocmon._records import (
     Counters,
     Degradation,
     DeviceCounters,
+    Diagnosis,
     Group,
     Health,
     InterfaceSummary,
     InterfaceUsage,
+    Namespaces,
     NetworkTraffic,
     ProcessUsage,
     ProtocolUsage,
     Rates,
+    SourceDiagnosis,
     UnattributedUsage,
     Usage,
 )
@@ -80,6 +84,7 @@ __all__ = [
     "Monitor",
     "MonitorClosed",
     "MonitorForked",
+    "Namespaces",
     "NetworkTraffic",
     "NoSuchAddress",
     "NoSuchInterface",

@@ -10,7 +10,15 @@ import weakref
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, SupportsIndex
 
 from netprocmon import _netprocmon
-from netprocmon._errors import MonitorClosed, MonitorForked, NoSuchAddress, NoSuchProcess
+from netprocmon._errors import (
+    Error,
+    MonitorClosed,
+    MonitorForked,
+    NoSuchAddress,
+    NoSuchProcess,
+    PermissionDenied,
+    Unsupported,
+)
 from netprocmon._records import Health, NetworkTraffic
 from netprocmon._snapshot import Snapshot
 from netprocmon._stream import Stream, Subscription
@@ -49,6 +57,7 @@ Target = int | str | HasPid
 """Whom to watch: a pid, a process object, or a name."""
 
 _SOURCES: tuple[Source, ...] = ("auto", "ebpf", "packet", "sockdiag")
+_KNOW_WIRE_BYTES = ("ebpf", "packet")
 _LARGEST_PID = 2**32 - 1
 _LARGEST_PORT = 2**16 - 1
 
@@ -100,7 +109,8 @@ class Monitor:
             Keep processes and connections that have ended in every snapshot. Otherwise they are in
             the next one, and from then on in its `totals` alone.
         source:
-            `"auto"`, the best that works here, or the one to insist on.
+            `"auto"`, the best that works here, or the one to insist on. Without privilege the best
+            is `"sockdiag"`, which knows no wire bytes: they are `None`.
         interval:
             Seconds between samples.
         """
@@ -123,11 +133,12 @@ class Monitor:
         self._lock = threading.RLock()
         self._readers: weakref.WeakSet[Stream] = weakref.WeakSet()
         self._subscriptions: list[Subscription] = []
+        self._added = False  # a pid, by `add_pid`
         for target in targets:
             if isinstance(target, str):
                 self._names.extend(_texts("targets", [target]))
             else:
-                self.add_pid(_pid(target))
+                self._add(_pid(target), self._follow)
         for address in _texts("addresses", addresses):
             self.add_address(address)
         _monitors.add(self)
@@ -140,8 +151,10 @@ class Monitor:
         `follow_children` is the monitor's unless it is given. Raises `NoSuchProcess` (a
         `ProcessLookupError`).
         """
-        pid = _pid(pid)
-        follow = self._follow if follow_children is None else bool(follow_children)
+        self._add(_pid(pid), self._follow if follow_children is None else bool(follow_children))
+        self._added = True
+
+    def _add(self, pid: int, follow: bool) -> None:
         with self._open():
             if self._engine is not None:
                 self._engine.add_pid(pid, follow)
@@ -275,15 +288,36 @@ class Monitor:
 
         Raises `PermissionDenied` (a `PermissionError`) or `Unsupported` with what mends it;
         `NoSuchProcess`, `NoSuchInterface` and `NoSuchAddress` for what is gone since it was added.
+
+        After `add_pid` wire bytes are what is asked for (`get_count_by_pid`): `source="auto"` then
+        raises where only `"sockdiag"` works, which does not know them.
         """
         with self._open():
-            if self._engine is None:
-                self._engine = _netprocmon.Engine(self._asked())
-                return self
-            for pid, follow in self._pids.items():
+            counted = self._engine is not None
+            engine = self._running()
+            if self._added:
+                try:
+                    self._insist_on_wire_bytes(engine)
+                except Error:
+                    if not counted:
+                        self._engine = None
+                        engine.close()
+                    raise
+            for pid, follow in self._pids.items() if counted else ():
                 if _exists(pid):
-                    self._engine.add_pid(pid, follow)
+                    engine.add_pid(pid, follow)
         return self
+
+    def _insist_on_wire_bytes(self, engine: _netprocmon.Engine) -> None:
+        """Say what is missing for them, unless a source without them was asked for."""
+        if self._source != "auto" or engine.source() in _KNOW_WIRE_BYTES:
+            return
+        lacks = engine.degradations()
+        denied = next((one for one in lacks if one.code == "missing_capability"), None)
+        error = PermissionDenied if denied else Unsupported
+        first = denied or lacks[0]
+        message = f'wire bytes cannot be counted (source="sockdiag": payload): {first.message}'
+        raise error(message, first.remedy)
 
     def _asked(self) -> _Asked:
         return {
@@ -328,9 +362,12 @@ class Monitor:
 
         Cumulative since `add_pid` or `start`, whichever was later; of a process that was not added,
         since `start`. A watched process that has ended keeps its counts. Raises `NoSuchProcess` for
-        a pid that is neither watched nor a process.
+        a pid that is neither watched nor a process; and `PermissionDenied` where `source="auto"`
+        has found only `"sockdiag"`, of which wire bytes would be `None`: ask for it to get them.
         """
-        traffic = self._running().traffic(_pid(pid))
+        engine = self._running()
+        self._insist_on_wire_bytes(engine)
+        traffic = engine.traffic(_pid(pid))
         return [one for one in traffic if one.recv != 0 or one.send != 0]
 
     def snapshot(self) -> Snapshot:
@@ -463,11 +500,8 @@ class Monitor:
             if self._closed:
                 raise MonitorClosed
             if self._engine is None:
-                self.start()
-            engine = self._engine
-        if engine is None:
-            raise MonitorClosed
-        return engine
+                self._engine = _netprocmon.Engine(self._asked())
+            return self._engine
 
 
 def _forget_in_child() -> None:

@@ -8,6 +8,7 @@ from netprocmon._records import (
     Connection,
     Counters,
     Degradation,
+    Diagnosis,
     Group,
     InterfaceSummary,
     NetworkTraffic,
@@ -21,6 +22,7 @@ __all__ = [
     "RawSnapshot",
     "Ticker",
     "connections",
+    "doctor",
     "interfaces",
     "main",
     "pid_of_port",
@@ -31,6 +33,7 @@ __all__ = [
 VERSION: Final[str]
 
 def main(arguments: Sequence[str]) -> int: ...
+def doctor() -> Diagnosis: ...
 def connections(pid: int | None) -> list[Connection]: ...
 def ports(protocol: int | None) -> list[int]: ...
 def ports_of_pid(pid: int) -> list[int]: ...

@@ -1,4 +1,4 @@
-"""The rows of a snapshot: frozen, hashable, picklable, matchable.
+"""The rows of a snapshot, and other answers: frozen, hashable, picklable, matchable.
 
 Bytes are wire bytes at the IP layer (`bytes_*`: IP header and everything in it, retransmissions
 included) or application bytes (`payload_*`: what the program's own calls moved, each byte once).
@@ -7,9 +7,9 @@ included) or application bytes (`payload_*`: what the program's own calls moved,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime  # noqa: TC003  # whoever asks for the types of fields needs it
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 __all__ = [
     "Address",
@@ -18,14 +18,17 @@ __all__ = [
     "Counters",
     "Degradation",
     "DeviceCounters",
+    "Diagnosis",
     "Group",
     "Health",
     "InterfaceSummary",
     "InterfaceUsage",
+    "Namespaces",
     "NetworkTraffic",
     "ProcessUsage",
     "ProtocolUsage",
     "Rates",
+    "SourceDiagnosis",
     "UnattributedUsage",
     "Usage",
 ]
@@ -85,10 +88,10 @@ class Counters:
 
     def __repr__(self) -> str:
         """Show who it is first, then the numbers; what is not known is left out."""
-        numbers = {field.name for field in fields(Counters)}
-        every = sorted(fields(self), key=lambda field: field.name in numbers)
-        shown = ((field, getattr(self, field.name)) for field in every)
-        known = (f"{field.name}={value!r}" for field, value in shown if value != field.default)
+        numbers = {one.name for one in fields(Counters)}
+        every = sorted(fields(self), key=lambda one: one.name in numbers)
+        shown = ((one, getattr(self, one.name)) for one in every)
+        known = (f"{one.name}={value!r}" for one, value in shown if value != one.default)
         return f"{type(self).__name__}({', '.join(known)})"
 
 
@@ -372,3 +375,88 @@ class Usage(Counters):
     """The same counters by interface."""
     processes: tuple[ProcessUsage, ...] = ()
     """The processes that are counted, those that have ended included."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDiagnosis:
+    """Whether one source works here."""
+
+    source: str
+    """`"ebpf"`, `"packet"` or `"sockdiag"`."""
+    works: bool
+    """Whether it starts."""
+    why: str | None = None
+    """Why it does not."""
+    remedy: str | None = None
+    """What would mend that, often a command."""
+    degradations: tuple[Degradation, ...] = ()
+    """What it cannot see, where it works."""
+
+
+@dataclass(frozen=True, slots=True)
+class Namespaces:
+    """Whether the namespaces of this process are the host's own.
+
+    Each is `"initial"` (the host's), `"inner"` (one that was made later: what is outside is not
+    seen) or `"unknown"`.
+    """
+
+    user: str
+    """user_namespaces(7)."""
+    pid: str
+    """pid_namespaces(7)."""
+    cgroup: str
+    """cgroup_namespaces(7)."""
+    net: str
+    """network_namespaces(7)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, match_args=False)
+class Diagnosis:
+    """What can be counted on this host, from `netprocmon.doctor`. `print` shows it."""
+
+    __match_args__ = ("source",)
+
+    source: str | None
+    """The source that `source="auto"` takes; `None` where none works."""
+    sources: tuple[SourceDiagnosis, ...]
+    """Each source, the best first."""
+    best_works: bool
+    """Whether the best there is works."""
+    kernel: str
+    """The kernel's release."""
+    btf: bool
+    """Whether the kernel carries its type information."""
+    cgroup2: str | None
+    """Where cgroup v2 is mounted."""
+    cgroup2_is_root: bool
+    """Whether that is the hierarchy's real root."""
+    lockdown: str | None
+    """`"none"`, `"integrity"` or `"confidentiality"`; `None` where the kernel does not tell."""
+    capabilities: tuple[str, ...]
+    """Those that some source needs and that are in force."""
+    missing_capabilities: tuple[str, ...]
+    """Those that some source needs and that are not."""
+    namespaces: Namespaces
+    """Which namespaces are the host's own."""
+    container: str | None
+    """What made the container that this process is in."""
+    confinement: tuple[str, ...]
+    """What a namespace or a container hides, a sentence each."""
+    _text: str = field(repr=False)
+    _json: str = field(repr=False)
+
+    def __str__(self) -> str:
+        """Show a line for each source with what it lacks and what mends that, then the host."""
+        return self._text
+
+    def to_json(self) -> str:
+        """Give the object that `netprocmon doctor --json` prints."""
+        return self._json
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the same as plain dictionaries and lists."""
+        import json
+
+        parsed: dict[str, Any] = json.loads(self._json)
+        return parsed
