@@ -167,9 +167,9 @@ mod tests {
     fn without_events_children_are_found_and_stay_when_they_are_orphans() {
         let mut trees = Trees::new(false);
         let tree = trees.open();
-        // The shell ends with the pipe; what it started ends with our end of it.
+        // What it started ends with our end of the pipe; a shell gives it no input of its own.
         let mut shell = std::process::Command::new("sh")
-            .args(["-c", "cat & echo $!; read -r line"])
+            .args(["-c", "exec 3<&0; cat <&3 & echo $!; read -r line"])
             .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::piped())
             .spawn()

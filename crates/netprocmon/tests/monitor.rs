@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use netprocmon::{
     Children, Connection, Counters, ErrorKind, Monitor, MonitorBuilder, Pid, Protocol, Retention,
-    Snapshot,
+    Snapshot, SourceChoice,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -392,6 +392,7 @@ fn a_refused_hook_is_said_and_its_numbers_are_unknown_not_zero() {
     let said: Vec<_> = snapshot.degradations.iter().map(|one| &*one.code).collect();
     assert_eq!(said, ["hook_unavailable"; 2]);
     let fatal = Monitor::builder()
+        .source(SourceChoice::Ebpf)
         .refuse(&["egress"])
         .start()
         .err()
