@@ -16,10 +16,17 @@ static __always_inline __u8 protocol_of(__u32 protocol)
  * Multipath TCP: packets belong to subflows, calls to the connection as a whole. Its state is
  * that of the whole; a subflow remembers only the owner, for the time that it outlives the whole.
  */
-static __always_inline struct socket_state *whole_of(void *sk, __u64 flags)
+static __always_inline struct socket_state *whole_of(struct bpf_sock *sk, __u64 flags)
 {
-	struct mptcp_sock *whole = has_multipath ? bpf_skc_to_mptcp_sock(sk) : 0;
+	struct mptcp_sock *whole;
 
+	/*
+	 * A raw socket of protocol TCP, like the one that answers for time-wait, is no tcp_sock. The
+	 * kernel (6.1) looks into it as if it were one, and panics.
+	 */
+	if (!has_multipath || sk->type != SOCK_STREAM)
+		return 0;
+	whole = bpf_skc_to_mptcp_sock(sk);
 	return whole ? bpf_sk_storage_get(&sockets, whole, 0, flags) : 0;
 }
 
