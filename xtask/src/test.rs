@@ -1,6 +1,7 @@
 //! `cargo xtask test`: the one command that installs what the tests need and runs them all.
 //!
-//! The Python package comes after the Rust tests, with what they have compiled. The lab comes last; its last line says how many of its rows passed, failed and were skipped.
+//! The Python package comes after the Rust tests, with what they have compiled. The lab comes last;
+//! its last line says how many of its rows passed, failed and were skipped.
 
 use anyhow::Result;
 

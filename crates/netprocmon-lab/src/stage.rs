@@ -453,10 +453,16 @@ impl Stage {
     /// What the counters moved by since counting began, at rest, and the snapshot of that time;
     /// `None` without a monitor.
     pub fn compare(&mut self) -> Result<(Readings, Option<Arc<Snapshot>>)> {
-        let now = self.settle()?;
+        let (now, snapshot) = loop {
+            let now = self.settle()?;
+            let snapshot = self.snapshot()?;
+            // A stack may send again just between the two, after loss: they must be of one time.
+            if self.read()? == now {
+                break (now, snapshot);
+            }
+        };
         let then = self.baseline.as_ref().context("counting has not begun")?;
         let moved = now.since(then);
-        let snapshot = self.snapshot()?;
         if let Some(snapshot) = &snapshot {
             self.sums = Some(verify::sums(&moved, snapshot, &self.accounts));
         }

@@ -1,9 +1,14 @@
 //! The table: every scenario, a row each. To add one, write what is done in the file of its kind
 //! and put a row into that file's list; what must be reported is the same for all.
 
+use std::net::{SocketAddr, UdpSocket};
+
+use anyhow::Result;
 use netprocmon::IpVersion;
 
+use crate::net::End;
 use crate::scenario::Scenario;
+use crate::stage::Stage;
 
 mod blind;
 mod change;
@@ -78,8 +83,21 @@ fn args<const N: usize>(words: [&str; N]) -> Vec<String> {
 }
 
 /// An address and a port as one writes them.
-fn at(end: crate::net::End, version: IpVersion, port: u16) -> String {
-    std::net::SocketAddr::new(end.address(version), port).to_string()
+fn at(end: End, version: IpVersion, port: u16) -> String {
+    SocketAddr::new(end.address(version), port).to_string()
+}
+
+/// A connected socket of the left namespace, for a program that cannot open one itself.
+fn datagrams_to(stage: &Stage, to: SocketAddr) -> Result<UdpSocket> {
+    stage.namespace(End::Left).inside(|| {
+        let local = match to {
+            SocketAddr::V4(_) => IpVersion::V4,
+            SocketAddr::V6(_) => IpVersion::V6,
+        };
+        let socket = UdpSocket::bind((End::Left.address(local), 0))?;
+        socket.connect(to)?;
+        Ok(socket)
+    })?
 }
 
 #[cfg(test)]

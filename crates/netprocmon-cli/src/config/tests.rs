@@ -1,3 +1,5 @@
+//! What a configuration file may say, and what is said of a mistake in it.
+
 use std::time::Duration;
 
 use netprocmon_tui::settings::{ColumnId, View};

@@ -2,7 +2,7 @@
 //! deleted or replaced while they ran.
 
 use std::fs;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use netprocmon::IpVersion::V4;
 use netprocmon::{Pid, ProgramFile, Snapshot};
 
-use super::{args, at};
+use super::{args, at, datagrams_to};
 use crate::generate::{Account, Wire};
 use crate::net::End;
 use crate::report::Check;
@@ -80,11 +80,7 @@ fn script(stage: &mut Stage, interpreter: &[&str], name: &str, text: &str) -> Re
     let sink = args(["udp-sink", "--count", &COUNT.to_string()]);
     let mut sink = stage.start(End::Right, "udp-sink", &sink)?;
     let to = SocketAddr::new(End::Right.address(V4), sink.port()?);
-    let socket = stage.namespace(End::Left).inside(|| -> Result<_> {
-        let socket = UdpSocket::bind((End::Left.address(V4), 0))?;
-        socket.connect(to)?;
-        Ok(socket)
-    })??;
+    let socket = datagrams_to(stage, to)?;
     // `ip` becomes the interpreter, in the same process.
     let child = Command::new("ip")
         .args(["netns", "exec", stage.namespace(End::Left).name()])

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use netprocmon::IpVersion::V4;
 use netprocmon::{Children, Counters, GroupBy, GroupKey, Monitor, MonitorBuilder, Pid};
 
-use super::{args, at};
+use super::{args, at, datagrams_to};
 use crate::generate::{Account, Wire};
 use crate::net::End;
 use crate::report::{Check, Tolerance};
@@ -169,11 +169,7 @@ fn parents(stage: &mut Stage) -> Result<()> {
     let sink = args(["udp-sink", "--count", &DATAGRAMS.to_string()]);
     let mut sink = stage.start(End::Right, "udp-sink", &sink)?;
     let to = SocketAddr::new(End::Right.address(V4), sink.port()?);
-    let socket = stage.namespace(End::Left).inside(|| -> Result<_> {
-        let socket = UdpSocket::bind((End::Left.address(V4), 0))?;
-        socket.connect(to)?;
-        Ok(socket)
-    })??;
+    let socket = datagrams_to(stage, to)?;
     let mut outer = Command::new(&paths[0])
         .args(&paths)
         .stdin(Stdio::piped())
