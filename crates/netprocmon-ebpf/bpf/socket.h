@@ -30,12 +30,15 @@ static __always_inline struct socket_state *whole_of(struct bpf_sock *sk, __u64 
 	return whole ? bpf_sk_storage_get(&sockets, whole, 0, flags) : 0;
 }
 
-/* The stream of a TCP socket; none where an upper layer (kTLS) reads it in the reader's stead. */
+/*
+ * The stream of a TCP socket; none where an upper layer (kTLS) reads it in the reader's stead. A raw
+ * socket of protocol TCP has none: the kernel's cast looks at the protocol alone.
+ */
 static __always_inline struct tcp_sock *stream_of(struct sock *sk)
 {
 	struct tcp_sock *tcp;
 
-	if (sk->sk_protocol != IPPROTO_TCP)
+	if (sk->sk_protocol != IPPROTO_TCP || sk->sk_type != SOCK_STREAM)
 		return 0;
 	tcp = bpf_skc_to_tcp_sock(sk);
 	return tcp && !tcp->inet_conn.icsk_ulp_ops ? tcp : 0;
