@@ -14,13 +14,17 @@ use crate::shell::{command, find, target_directory};
 /// What the lab calls.
 const PROGRAMS: [&str; 3] = ["ip", "nft", "ethtool"];
 /// Modules that no automatic loading finds; what a kernel has built in or elsewhere is not missed.
-pub(super) const MODULES: [&str; 6] = [
+pub(super) const MODULES: [&str; 10] = [
     "veth",
     "nf_tables",
     "nft_counter",
     "nft_objref",
     "nft_numgen",
     "bridge",
+    "af_packet_diag",
+    "raw_diag",
+    "tcp_diag",
+    "udp_diag",
 ];
 
 /// Makes the file that a kernel unpacks at its start.
