@@ -19,9 +19,13 @@ fn run(arguments: &[&str]) -> Output {
     netprocmon().arg("run").args(arguments).output().unwrap()
 }
 
+/// As from a terminal: a job in the background of a script has its interrupts ignored, as its
+/// children have, and these tests may be part of one.
 fn start(arguments: &[&str]) -> Child {
-    let mut command = netprocmon();
+    let mut command = Command::new("env");
     command
+        .arg("--default-signal=INT,QUIT")
+        .arg(assert_cmd::cargo::cargo_bin!("netprocmon"))
         .args(arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
