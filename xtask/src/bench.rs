@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 
+use crate::lab;
 use crate::packages::{PEERS, TESTS, try_install};
 use crate::shell::{cargo, command, run, target_directory};
 
@@ -26,14 +27,9 @@ const CRATES: [&str; 2] = ["bandwhich", "rustnet-monitor"];
 impl Bench {
     pub(crate) fn run(self) -> Result<()> {
         try_install(TESTS);
-        let packages = ["-p", "netprocmon-lab", "-p", "netprocmon-cli"];
-        let build = ["build", "--release", "--locked"];
-        run(&mut cargo(&[&build[..], &packages].concat())?)?;
-        let target = target_directory()?;
-        let program = target.join("release/netprocmon-bench");
-        let mut bench = command(program.to_str().context("a path that is not UTF-8")?, &[])?;
+        let mut bench = command(&lab::build("netprocmon-bench")?, &[])?;
         if self.peers {
-            bench.arg("--peers").arg(get_peers(&target)?);
+            bench.arg("--peers").arg(get_peers(&target_directory()?)?);
         }
         run(bench.args(self.args))
     }

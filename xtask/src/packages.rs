@@ -30,6 +30,8 @@ pub(crate) const TESTS: &[Need] = &[
     need("tmux", "tmux"),
     need("dnsmasq", "dnsmasq-base"),
     need("dig", "bind9-dnsutils"),
+    need("sudo", "sudo"),
+    need("setpriv", "util-linux"),
 ];
 
 /// For compiling the BPF programs. One version of clang, because another gives another object.

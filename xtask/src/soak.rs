@@ -1,11 +1,12 @@
 //! `cargo xtask soak [--minutes N]`: builds the lab and runs its soak: a minute in CI, an hour for
 //! whoever wants to know.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 
+use crate::lab;
 use crate::packages::{TESTS, is_root, try_install};
-use crate::shell::{cargo, command, run, target_directory};
+use crate::shell::{command, run};
 
 #[derive(Debug, Args)]
 pub(crate) struct Soak {
@@ -32,16 +33,8 @@ impl Soak {
             return Ok(());
         }
         try_install(TESTS);
-        run(&mut cargo(&[
-            "build",
-            "--release",
-            "--locked",
-            "-p",
-            "netprocmon-lab",
-        ])?)?;
-        let program = target_directory()?.join("release/netprocmon-lab");
-        let program = program.to_str().context("a path that is not UTF-8")?;
+        let program = lab::build(lab::LAB)?;
         let soak = ["soak", "--minutes", &self.minutes];
-        run(command(program, &soak)?.args(&self.args))
+        run(command(&program, &soak)?.args(&self.args))
     }
 }

@@ -21,10 +21,14 @@ mod keys;
 use keys::{KEYS, Kind, Value};
 
 /// What is asked for in the file that was given, or in the one that there is; nothing without one.
-pub(crate) fn load(given: Option<&Path>) -> anyhow::Result<Top> {
+/// Whoever calls it has the rights of the user whose environment `variable` asks.
+pub(crate) fn load(
+    given: Option<&Path>,
+    variable: impl Fn(&str) -> Option<String>,
+) -> anyhow::Result<Top> {
     let found = match given {
         Some(path) => Some((path.to_owned(), file::read(path)?)),
-        None => file::find()?,
+        None => file::find(variable)?,
     };
     match found {
         None => Ok(Top::default()),

@@ -1,11 +1,12 @@
 //! The `netprocmon` command: counts the network bytes of processes and shows them.
 //!
 //! Only the way in and the way out are here: flags become plain structs (`flags`), a command does
-//! the work (`commands`), and whatever went wrong is printed in one place (`exit`). Counting is
+//! the work (`commands`), as whoever is meant to do it (`rights`), and whatever went wrong is printed in one place (`exit`). Counting is
 //! the library's work; nothing here knows how it is done.
 //!
 //! It is a library of one function, so that whoever brings the command (the program in `main.rs`,
-//! the Python package) calls the same one. It never ends the process that called it.
+//! the Python package) calls the same one. It never ends the process that called it, but leaves it
+//! with fewer rights than it had: those that counting needs (`rights`).
 #![forbid(unsafe_code)]
 
 mod commands;
@@ -17,6 +18,7 @@ mod flags;
 pub mod fuzzing;
 mod json;
 mod render;
+mod rights;
 mod sockets;
 
 use std::ffi::OsString;

@@ -1,7 +1,8 @@
 //! Facts about this Linux host: processes, sockets, interfaces, namespaces, cgroups, privileges.
 //!
 //! Everything here is a question that the kernel answers now; nothing is counted, remembered
-//! between calls (but for names, in the rooms that say so) or changed. A source asks it for what the traffic itself
+//! between calls (but for names, in the rooms that say so) or changed, but for the calling thread's own
+//! rights (`privilege::reduce`). A source asks it for what the traffic itself
 //! does not say, and the command line asks it for its listings.
 //!
 //! All that is read here is hostile input: processes choose their names and arguments, and what
@@ -35,6 +36,7 @@ pub mod route;
 pub mod script;
 pub mod services;
 pub mod socket;
+pub mod sudo;
 pub mod tree;
 pub mod user;
 

@@ -7,21 +7,25 @@ use std::path::Path;
 
 use serde::Serialize;
 
-/// A capability (capabilities(7)) that a source of netprocmon needs.
+pub mod reduce;
+
+/// A capability (capabilities(7)) that netprocmon has a use for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // capabilities(7)
 pub enum Capability {
     DacReadSearch,
+    Kill,
     NetAdmin,
     NetRaw,
     SysPtrace,
     SysAdmin,
+    SysNice,
     Perfmon,
     Bpf,
 }
 
 impl Capability {
-    /// All of them, in the order of their numbers.
+    /// Those that some source needs, in the order of their numbers.
     pub const ALL: [Self; 7] = [
         Self::DacReadSearch,
         Self::NetAdmin,
@@ -37,10 +41,12 @@ impl Capability {
     pub const fn number(self) -> u32 {
         match self {
             Self::DacReadSearch => 2,
+            Self::Kill => 5,
             Self::NetAdmin => 12,
             Self::NetRaw => 13,
             Self::SysPtrace => 19,
             Self::SysAdmin => 21,
+            Self::SysNice => 23,
             Self::Perfmon => 38,
             Self::Bpf => 39,
         }
@@ -51,10 +57,12 @@ impl Capability {
     pub const fn name(self) -> &'static str {
         match self {
             Self::DacReadSearch => "cap_dac_read_search",
+            Self::Kill => "cap_kill",
             Self::NetAdmin => "cap_net_admin",
             Self::NetRaw => "cap_net_raw",
             Self::SysPtrace => "cap_sys_ptrace",
             Self::SysAdmin => "cap_sys_admin",
+            Self::SysNice => "cap_sys_nice",
             Self::Perfmon => "cap_perfmon",
             Self::Bpf => "cap_bpf",
         }

@@ -29,6 +29,7 @@ mod pairs;
 mod places;
 mod scale;
 mod share;
+mod sockdiag;
 mod stream;
 mod tcp;
 mod tree;
@@ -48,7 +49,7 @@ const fn room(title: &'static str, rows: &'static [Scenario]) -> Room {
 }
 
 /// Every row, in the order in which they run.
-pub const ROOMS: [Room; 23] = [
+pub const ROOMS: [Room; 24] = [
     room("TCP", tcp::ROWS),
     room("UDP", udp::ROWS),
     room("ICMP", icmp::ROWS),
@@ -75,6 +76,7 @@ pub const ROOMS: [Room; 23] = [
     room("Scripts and program files", interpreters::ROWS),
     room("Trees of processes", tree::ROWS),
     room("The packet source", packet::ROWS),
+    room("The sockdiag source", sockdiag::ROWS),
 ];
 
 /// The arguments of a generator.

@@ -80,7 +80,9 @@ pub fn verify(stage: &mut Stage, mut moment: Moment) -> Result<()> {
         match snapshot.source {
             SourceKind::Ebpf => checks.extend(process::checks(&snapshot, stage.accounts())),
             SourceKind::Packet => checks.extend(packet::checks(stage, &snapshot, &moved)),
-            SourceKind::Sockdiag => checks.extend(process::payload(&snapshot, stage.accounts())),
+            SourceKind::Sockdiag => {
+                checks.extend(process::payload(&snapshot, &stage.movers(End::Left)));
+            }
         }
         let lost = Some(snapshot.lost_events);
         checks.push(Check::number("lost events", 0, lost, Tolerance::Exact));

@@ -69,4 +69,4 @@ mod wire;
 #[doc(hidden)]
 pub use engine::Bench;
 pub use error::{PacketError, PacketErrorKind};
-pub use source::{Options, PacketSource};
+pub use source::{NEEDS, Options, PacketSource};

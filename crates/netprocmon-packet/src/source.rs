@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use netprocmon_host::interface::NewInterface;
 use netprocmon_host::netns::{self, Netns};
-use netprocmon_host::privilege::{Capabilities, Capability};
+use netprocmon_host::privilege::{Capabilities, Capability, reduce};
 use netprocmon_host::process::events::Events;
 use netprocmon_model::{Degradation, Observation, Pid};
 use rustix::event::{EventfdFlags, epoll, eventfd};
@@ -60,6 +60,15 @@ struct Shared {
     /// Written to when something should not wait for the next interval.
     news: OwnedFd,
 }
+
+/// The capabilities that counting goes on to use: for rings in namespaces that appear, and to find
+/// the owners.
+pub const NEEDS: &[Capability] = &[
+    Capability::DacReadSearch,
+    Capability::NetRaw,
+    Capability::SysPtrace,
+    Capability::SysAdmin,
+];
 
 /// What became readable, as a number to be told by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -247,6 +256,8 @@ impl Shared {
         // Whoever is looked for may end in a moment: on a busy host others have to wait for us, the
         // little that we do. Not permitted (without CAP_SYS_NICE) is no harm. Of this thread alone.
         let _ = rustix::process::setpriority_process(None, MOST_URGENT);
+        // It takes apart what strangers send. Where that fails it has what it had.
+        let _ = reduce::keep(NEEDS).and_then(|()| reduce::gain_nothing());
         let mut looked_around = std::time::Instant::now();
         loop {
             let number = match epoll::wait(&self.ready, &mut ready, patience.as_ref()) {

@@ -3,7 +3,7 @@
 //! ```text
 //!  samples ─┐                        ┌─► views ─► cells of the screen
 //!  keys ────┼─► Event ─► update ─► State
-//!  clicks ──┘               └─► Effect ─► run (terminal, files, doctor)
+//!  clicks ──┘               └─► Effect ─► run (terminal, files)
 //! ```
 //!
 //! Everything between the events and the cells is pure: [`run`](fn@run) alone touches the terminal,
@@ -35,6 +35,6 @@ mod views;
 
 pub use error::Error;
 pub use glyphs::Glyphs;
-pub use run::{Doctor, run};
+pub use run::run;
 pub use settings::Settings;
 pub use theme::{Palette, Theme};

@@ -1,13 +1,10 @@
 //! The only impure part: one poll for the monitor, the terminal and the signals; events go into the
 //! state, effects are done, and the screen is drawn when something has changed.
 //!
-//! One thread. Another is started only when the doctor is asked, who takes as long as probing the
-//! kernel takes; the screen does not wait for it.
+//! One thread.
 
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::os::fd::AsFd as _;
-use std::os::unix::net::UnixStream;
-use std::sync::mpsc;
 use std::time::Duration;
 
 use crossterm::event::{self, Event as Typed, KeyEventKind};
@@ -18,7 +15,7 @@ use rustix::process::{Signal, kill_process_group};
 use signal_hook::consts::signal::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
 
 use crate::error::Error;
-use crate::export::file::{self, Caller};
+use crate::export::file;
 use crate::screen::Screen;
 use crate::settings::Settings;
 use crate::signals::Signals;
@@ -34,16 +31,13 @@ const NOW: Duration = Duration::from_millis(1);
 
 const CAUGHT: &[i32] = &[SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGWINCH, SIGTSTP, SIGCONT];
 
-/// What the doctor says.
-pub type Doctor = fn() -> String;
-
-/// Shows what `monitor` counts until it is told to end.
+/// Shows what `monitor` counts until it is told to end; and `diagnosis`, when it is asked for.
 ///
 /// # Errors
 ///
 /// [`Error::NoTerminal`] before anything is drawn; a terminal or a monitor that fails. A terminal
 /// that has gone is no error.
-pub fn run(mut monitor: Monitor, settings: Settings, doctor: Doctor) -> Result<(), Error> {
+pub fn run(mut monitor: Monitor, settings: Settings, diagnosis: String) -> Result<(), Error> {
     if !Screen::is_there() {
         return Err(Error::NoTerminal);
     }
@@ -52,18 +46,12 @@ pub fn run(mut monitor: Monitor, settings: Settings, doctor: Doctor) -> Result<(
     let screen =
         Screen::take(settings.mouse).map_err(|error| Error::io("take the terminal", error))?;
     let (width, height) = terminal::size().unwrap_or((80, 24));
-    let asked = UnixStream::pair().map_err(|error| Error::io("make a pair of sockets", error))?;
-    asked
-        .0
-        .set_nonblocking(true)
-        .map_err(|error| Error::io("make a pair of sockets", error))?;
+    let mut state = State::new(settings, width, height);
+    state.diagnosis = diagnosis;
     let mut app = App {
-        state: State::new(settings, width, height),
+        state,
         screen,
         signals,
-        doctor,
-        asked,
-        answers: mpsc::channel(),
         over: false,
     };
     let done = app.live(&mut monitor);
@@ -75,10 +63,6 @@ struct App {
     state: State,
     screen: Screen,
     signals: Signals,
-    doctor: Doctor,
-    /// Readable when the doctor has answered; the other end is the doctor's.
-    asked: (UnixStream, UnixStream),
-    answers: (mpsc::Sender<String>, mpsc::Receiver<String>),
     over: bool,
 }
 
@@ -103,14 +87,6 @@ impl App {
             if ready.typed {
                 changed |= self.typed()?;
             }
-            if ready.answered {
-                let mut byte = [0; 8];
-                let _ = self.asked.0.read(&mut byte);
-                while let Ok(text) = self.answers.1.try_recv() {
-                    self.happen(Event::Diagnosis(text))?;
-                    changed = true;
-                }
-            }
             if changed && !self.over {
                 self.draw()?;
             }
@@ -125,7 +101,6 @@ impl App {
             PollFd::from_borrowed_fd(monitor.as_fd(), PollFlags::IN),
             PollFd::new(&self.signals, PollFlags::IN),
             PollFd::new(&stdin, PollFlags::IN),
-            PollFd::new(&self.asked.0, PollFlags::IN),
         ];
         match poll(&mut fds, None::<&Timespec>) {
             Ok(_) => {}
@@ -141,7 +116,6 @@ impl App {
             monitor: is(0),
             signals: is(1),
             typed: is(2) && !hung,
-            answered: is(3),
         };
         if hung {
             self.over = true;
@@ -218,32 +192,14 @@ impl App {
             Effect::Quit => self.over = true,
             Effect::Suspend => self.suspend()?,
             Effect::Redraw => self.screen.anew().map_err(terminal_failed)?,
-            Effect::Diagnose => self.ask_the_doctor(),
             Effect::Export(export) => {
-                let caller = Caller::of_sudo(|name| std::env::var(name).ok());
-                let done = file::write(&export, caller);
+                let done = file::write(&export);
                 let name = format!("{}.{}", export.stem, export.extension);
                 let done = done.map_err(|error| format!("cannot write {name}: {error}"));
                 self.state.update(Event::Exported(done));
             }
         }
         Ok(())
-    }
-
-    fn ask_the_doctor(&self) {
-        let doctor = self.doctor;
-        let answers = self.answers.0.clone();
-        let Ok(bell) = self.asked.1.try_clone() else {
-            return;
-        };
-        let ask = move || {
-            let _ = answers.send(doctor());
-            let _ = (&bell).write_all(&[1]);
-        };
-        // Without a thread there is no answer, and the page says what the snapshot knows.
-        let _ = std::thread::Builder::new()
-            .name("doctor".to_owned())
-            .spawn(ask);
     }
 
     /// Gives the terminal back and stops, as the shell expects; goes on when it is continued.
@@ -291,7 +247,6 @@ struct Ready {
     monitor: bool,
     signals: bool,
     typed: bool,
-    answered: bool,
 }
 
 fn is_gone(error: &io::Error) -> bool {

@@ -44,8 +44,6 @@ pub(crate) enum Overlay {
         scroll: usize,
     },
     Doctor {
-        /// `None` until it has answered.
-        text: Option<String>,
         scroll: usize,
     },
 }
@@ -102,6 +100,8 @@ pub(crate) struct State {
     pub(crate) idle: Idle,
     pub(crate) shape: Shape,
     pub(crate) naming: Naming,
+    /// What can be seen here and what not, as a text.
+    pub(crate) diagnosis: String,
     pub(crate) theme: Theme,
     pub(crate) glyphs: Glyphs,
     pub(crate) motion: Motion,
@@ -155,6 +155,7 @@ impl State {
             idle: settings.idle,
             shape: settings.shape,
             naming: settings.naming,
+            diagnosis: String::new(),
             theme: settings.theme,
             glyphs: settings.glyphs,
             motion: Motion::Free,

@@ -28,7 +28,6 @@ pub(crate) enum Event {
     Paste(String),
     Resized(u16, u16),
     Sample(Arc<Snapshot>),
-    Diagnosis(String),
     /// The file's name, or what went wrong.
     Exported(Result<String, String>),
 }
@@ -40,7 +39,6 @@ pub(crate) enum Effect {
     Suspend,
     /// Draw every cell again.
     Redraw,
-    Diagnose,
     Export(Export),
 }
 
@@ -64,12 +62,6 @@ impl State {
             }
             Event::Sample(snapshot) => {
                 self.take(snapshot);
-                None
-            }
-            Event::Diagnosis(answer) => {
-                if let Overlay::Doctor { text, .. } = &mut self.overlay {
-                    *text = Some(answer);
-                }
                 None
             }
             Event::Exported(done) => {
@@ -119,13 +111,7 @@ impl State {
             Action::Suspend => return Some(Effect::Suspend),
             Action::Redraw => return Some(Effect::Redraw),
             Action::Help => self.toggle_help(),
-            Action::Doctor => {
-                self.overlay = Overlay::Doctor {
-                    text: None,
-                    scroll: 0,
-                };
-                return Some(Effect::Diagnose);
-            }
+            Action::Doctor => self.overlay = Overlay::Doctor { scroll: 0 },
             Action::Back => self.back(),
             Action::Open => return self.open(),
             Action::Show(View::Detail) => self.open_detail(),
@@ -323,7 +309,7 @@ impl State {
         let scrolled = |scroll: usize| scroll.saturating_add_signed(by).min(most);
         match (&mut self.overlay, self.view) {
             (Overlay::Menu(menu), _) => menu.step(by),
-            (Overlay::Help { scroll } | Overlay::Doctor { scroll, .. }, _) => {
+            (Overlay::Help { scroll } | Overlay::Doctor { scroll }, _) => {
                 *scroll = scrolled(*scroll);
             }
             (_, View::Detail) => {

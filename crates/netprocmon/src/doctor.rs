@@ -13,7 +13,7 @@ use netprocmon_host::privilege::{self, Capabilities, Capability, Lockdown};
 use netprocmon_model::{Degradation, SCHEMA_VERSION, SourceKind};
 use serde::Serialize;
 
-use crate::source::{self, BEST_FIRST};
+use crate::source::{self, BEST_FIRST, Source};
 use crate::{Error, ErrorKind, MonitorBuilder};
 
 mod text;
@@ -29,7 +29,7 @@ pub struct Diagnosis {
     pub kind: &'static str,
     /// The source that `auto` takes; `None` where none works.
     pub source: Option<SourceKind>,
-    /// Each source, the best first.
+    /// Each source that was tried, the best first.
     pub sources: Vec<Verdict>,
     /// The kernel's release.
     pub kernel: String,
@@ -79,39 +79,44 @@ const OUTSIDE: &str = "run it outside of the user namespace (a container: withou
 #[must_use]
 pub fn doctor() -> Diagnosis {
     let asked = MonitorBuilder::new();
-    let mut sources: Vec<_> = BEST_FIRST
-        .into_iter()
-        .map(|source| Verdict::of(source, &asked))
-        .collect();
-    let namespaces = Namespaces::of_this_process();
-    // Capabilities that are in force here are not outside, where the kernel looks for them.
-    for one in &mut sources {
-        if !one.works && one.remedy.is_none() && namespaces.user == Namespace::Inner {
-            one.remedy = Some(OUTSIDE.to_owned());
-        }
-    }
-    let ours = Capabilities::effective();
-    let cgroup2 = cgroup::mount_point();
-    Diagnosis {
-        schema: SCHEMA_VERSION,
-        kind: "doctor",
-        source: sources.iter().find(|one| one.works).map(|one| one.source),
-        sources,
-        kernel: privilege::kernel_release(),
-        btf: privilege::btf_available(),
-        cgroup2_is_root: cgroup2.as_deref().is_some_and(cgroup::is_real_root),
-        cgroup2,
-        lockdown: privilege::lockdown(),
-        capabilities: Capability::ALL
-            .into_iter()
-            .map(|one| (one.name(), ours.has(one)))
-            .collect(),
-        namespaces,
-        container: confinement::container(),
-    }
+    let try_one = |source| match source::start_one(source, &asked) {
+        Ok(running) => Verdict::working(running.as_ref()),
+        Err(error) => Verdict::refused(source, &error),
+    };
+    Diagnosis::new(BEST_FIRST.map(try_one).into())
 }
 
 impl Diagnosis {
+    /// These verdicts, and the facts of this host.
+    pub(crate) fn new(mut sources: Vec<Verdict>) -> Self {
+        let namespaces = Namespaces::of_this_process();
+        // Capabilities that are in force here are not outside, where the kernel looks for them.
+        for one in &mut sources {
+            if !one.works && one.remedy.is_none() && namespaces.user == Namespace::Inner {
+                one.remedy = Some(OUTSIDE.to_owned());
+            }
+        }
+        let ours = Capabilities::effective();
+        let cgroup2 = cgroup::mount_point();
+        Self {
+            schema: SCHEMA_VERSION,
+            kind: "doctor",
+            source: sources.iter().find(|one| one.works).map(|one| one.source),
+            sources,
+            kernel: privilege::kernel_release(),
+            btf: privilege::btf_available(),
+            cgroup2_is_root: cgroup2.as_deref().is_some_and(cgroup::is_real_root),
+            cgroup2,
+            lockdown: privilege::lockdown(),
+            capabilities: Capability::ALL
+                .into_iter()
+                .map(|one| (one.name(), ours.has(one)))
+                .collect(),
+            namespaces,
+            container: confinement::container(),
+        }
+    }
+
     /// Whether the best source works.
     #[must_use]
     pub fn best_works(&self) -> bool {
@@ -164,24 +169,27 @@ impl Diagnosis {
 }
 
 impl Verdict {
-    fn of(source: SourceKind, asked: &MonitorBuilder) -> Self {
-        match source::start_one(source, asked) {
-            Ok(running) => Self {
-                source,
-                works: true,
-                why: None,
-                remedy: None,
-                degradations: running.degradations().to_vec(),
-                obstacle: None,
-            },
-            Err(error) => Self {
-                source,
-                works: false,
-                why: Some(why(&error)),
-                remedy: error.remedy().map(with_our_path),
-                degradations: Vec::new(),
-                obstacle: Some(error.kind()),
-            },
+    /// Of one that counts.
+    pub(crate) fn working(source: &dyn Source) -> Self {
+        Self {
+            source: source.kind(),
+            works: true,
+            why: None,
+            remedy: None,
+            degradations: source.degradations().to_vec(),
+            obstacle: None,
+        }
+    }
+
+    /// Of one that did not start.
+    pub(crate) fn refused(source: SourceKind, error: &Error) -> Self {
+        Self {
+            source,
+            works: false,
+            why: Some(why(error)),
+            remedy: error.remedy().map(with_our_path),
+            degradations: Vec::new(),
+            obstacle: Some(error.kind()),
         }
     }
 }

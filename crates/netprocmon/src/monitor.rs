@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use netprocmon_host::ancestry::Ancestry;
+use netprocmon_host::privilege::Capability;
 use netprocmon_host::tree::TreeNumber;
 use netprocmon_host::{interface, process};
 use netprocmon_model::{
@@ -21,9 +22,10 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use crate::directory::HostDirectory;
+use crate::doctor::{Diagnosis, Verdict};
 use crate::error::{no_such_address, no_such_interface, no_such_process};
 use crate::interfaces::Interfaces;
-use crate::source::{self, Source};
+use crate::source::{self, Source, Started};
 use crate::ticker::Ticker;
 use crate::watched::Watched;
 use crate::{Children, Error, MonitorBuilder, Traffic, ports};
@@ -49,6 +51,7 @@ pub struct Monitor {
     source: Box<dyn Source>,
     /// Of better sources than this one: what they lacked.
     missing: Vec<Degradation>,
+    refused: Vec<Verdict>,
     ledger: Ledger,
     /// What the ledger asks about remotes, where there are any.
     directory: Option<Arc<HostDirectory>>,
@@ -94,7 +97,11 @@ impl Monitor {
                 HostDirectory::open(&asked.origins, asked.reverse_lookup && asked.connections)?;
             directory = Some(Arc::new(open));
         }
-        let (source, missing) = source::start(&asked)?;
+        let Started {
+            source,
+            missing,
+            refused,
+        } = source::start(&asked)?;
         let mut ledger = Ledger::new(source.kind(), asked.retention, asked.connections);
         if let Some(open) = &directory {
             ledger = ledger.with_directory(Arc::<HostDirectory>::clone(open));
@@ -106,6 +113,7 @@ impl Monitor {
             directory,
             source,
             missing,
+            refused,
             interfaces,
             ticker,
             started: Instant::now(),
@@ -124,6 +132,23 @@ impl Monitor {
         monitor.note_degradations();
         monitor.select();
         Ok(monitor)
+    }
+
+    /// What [`doctor`](crate::doctor()) says of the source that counts, of better ones that were
+    /// tried, and of this host and thread as they are now. Starts nothing.
+    #[must_use]
+    pub fn diagnosis(&self) -> Diagnosis {
+        let mut sources = self.refused.clone();
+        sources.push(Verdict::working(self.source.as_ref()));
+        Diagnosis::new(sources)
+    }
+
+    /// The capabilities (capabilities(7)) that counting goes on to use, where it was given them. A
+    /// program may give up all others once the monitor runs, and can do it with
+    /// [`keep`](crate::host::privilege::reduce::keep). Threads of the monitor's own have done so.
+    #[must_use]
+    pub fn needs(&self) -> &'static [Capability] {
+        self.source.needs()
     }
 
     /// Everything up to now.

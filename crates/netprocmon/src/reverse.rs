@@ -5,12 +5,15 @@
 //! there when it is there. What waits and what is kept is bounded; an address that finds no room is
 //! asked for again later.
 
+use std::cell::LazyCell;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use netprocmon_host::privilege::reduce;
 
 /// Addresses that wait to be asked for.
 const WAITING: usize = 256;
@@ -50,7 +53,16 @@ impl Reverse {
     /// Starts the thread; it asks as getnameinfo(3) does: the hosts file, the domain name system,
     /// whatever the host is set up to ask.
     pub(crate) fn start() -> io::Result<Self> {
-        Self::with(getnameinfo)
+        // Names come from the network, and what takes them apart is the host's own resolver: the
+        // thread has nothing left to do harm with before it is asked for the first.
+        let harmless = LazyCell::new(give_up_rights);
+        Self::with(move |address| {
+            if *harmless {
+                getnameinfo(address)
+            } else {
+                None
+            }
+        })
     }
 
     /// One that finds nothing.
@@ -144,6 +156,13 @@ fn work(
 /// A name server may say anything. An address is not a name.
 fn is_name(name: &str) -> bool {
     (1..=NAME_LIMIT).contains(&name.len()) && name.parse::<IpAddr>().is_err()
+}
+
+/// Leaves the calling thread no capability and, where the kernel has Landlock, nothing to write to.
+fn give_up_rights() -> bool {
+    let given_up = reduce::keep(&[]).and_then(|()| reduce::gain_nothing());
+    let _ = reduce::only_read_files();
+    given_up.is_ok()
 }
 
 fn getnameinfo(address: IpAddr) -> Option<String> {

@@ -9,9 +9,11 @@
 use std::os::fd::AsFd;
 
 use netprocmon_host::interface::NewInterface;
+use netprocmon_host::privilege::Capability;
 use netprocmon_host::tree::TreeNumber;
 use netprocmon_model::{Degradation, Observation, Pid, SourceKind};
 
+use crate::doctor::Verdict;
 use crate::{Error, MonitorBuilder};
 
 mod choice;
@@ -45,11 +47,14 @@ pub(crate) type Sink<'a> = &'a mut dyn FnMut(Observation);
 /// never leaves a calling thread in another namespace, and never blocks for longer than its work
 /// takes.
 ///
-/// **Privileges.** What needs one is done at the start, or works with what is left in
-/// `netprocmon_host::privilege` after the program has dropped the rest.
+/// **Privileges.** What is done after the start works with what [`needs`](Self::needs) names: a
+/// program may have given up the rest.
 pub(crate) trait Source: AsFd + Send + Sync {
     /// Which it is.
     fn kind(&self) -> SourceKind;
+
+    /// The capabilities that it goes on to use, where it was given them.
+    fn needs(&self) -> &'static [Capability];
 
     /// What it does not see here. May change with each look.
     fn degradations(&self) -> &[Degradation];
@@ -82,15 +87,32 @@ pub(crate) trait Source: AsFd + Send + Sync {
     fn members_of_tree(&self, tree: TreeNumber) -> Vec<Pid>;
 }
 
-/// Starts the best source that is asked for and works, and says what better ones lacked.
+/// A source that counts, and what better ones lacked.
+pub(crate) struct Started {
+    pub(crate) source: Box<dyn Source>,
+    pub(crate) missing: Vec<Degradation>,
+    /// The same of each in full.
+    pub(crate) refused: Vec<Verdict>,
+}
+
+/// Starts the best source that is asked for and works.
 ///
 /// Whether a source works is found out by starting it: no version number tells.
-pub(crate) fn start(asked: &MonitorBuilder) -> Result<(Box<dyn Source>, Vec<Degradation>), Error> {
+pub(crate) fn start(asked: &MonitorBuilder) -> Result<Started, Error> {
     let mut facts = Facts::default();
     loop {
         let Plan { source, missing } = choose(asked.source, &mut facts)?;
         match start_one(source, asked) {
-            Ok(source) => return Ok((source, missing)),
+            Ok(source) => {
+                let refused = facts.refused();
+                return Ok(Started {
+                    source,
+                    missing,
+                    refused: refused
+                        .map(|(kind, error)| Verdict::refused(kind, error))
+                        .collect(),
+                });
+            }
             Err(error) => facts.refuse(source, error),
         }
     }

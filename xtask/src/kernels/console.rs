@@ -94,12 +94,13 @@ impl Said {
         }
     }
 
-    /// It counts in the kernel, ran to its end, and no row failed. A row that was run under lockdown
-    /// must not be skipped there either.
-    pub(super) fn is_good(&self) -> bool {
+    /// It counts with this source, and says what it misses where that is not the best; it ran to its
+    /// end, and no row failed. A row that was run under lockdown must not be skipped there either.
+    pub(super) fn is_good(&self, source: &str) -> bool {
         let passed = |row: &Row| row.word == "pass";
         self.done
-            && self.source.as_deref() == Some("ebpf")
+            && self.source.as_deref() == Some(source)
+            && (source == "ebpf" || !self.degradations.is_empty())
             && !self.rows.is_empty()
             && !self.rows.iter().any(|row| row.word == "FAIL")
             && self
@@ -107,16 +108,6 @@ impl Said {
                 .as_ref()
                 .is_none_or(|rows| !rows.is_empty() && rows.iter().all(passed))
             && self.clock_is_no_matter
-    }
-
-    /// It does not count in the kernel, and has said so, or what it does instead.
-    pub(super) fn is_told(&self) -> bool {
-        let instead = self
-            .source
-            .as_deref()
-            .is_some_and(|source| source != "ebpf");
-        let refused = self.refusal.as_ref().is_some_and(|why| !why.is_empty());
-        self.done && (refused || (instead && !self.degradations.is_empty()))
     }
 }
 
@@ -167,7 +158,7 @@ mod tests {
             "",
         );
         let good = format!("{good}{CLOCK}@done\n");
-        let is_good = |console: &str| Said::parse(console).is_good();
+        let is_good = |console: &str| Said::parse(console).is_good("ebpf");
         assert!(is_good(&good));
         assert!(!is_good(&format!("{CONSOLE}{CLOCK}@done\n")));
         assert!(!is_good(&good.replace("@done", "")));
@@ -181,15 +172,18 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_that_is_too_old_has_to_be_told_of() {
-        let told = |console: &str| Said::parse(console).is_told();
-        assert!(told(
-            "@started netprocmon: attach sock_create: invalid\n@done\n"
+    fn another_source_has_to_say_what_it_misses() {
+        let console = "@started {\"source\":\"packet\",\"degradations\":[{\"message\":\"x\"}]}\n\
+                       pass    packets: udp (3 comparisons)\n";
+        let console = format!("{console}{CLOCK}@done\n");
+        let is_good = |console: &str, source| Said::parse(console).is_good(source);
+        assert!(is_good(&console, "packet"));
+        assert!(!is_good(&console, "ebpf"));
+        assert!(!is_good(
+            &console.replace("{\"message\":\"x\"}", ""),
+            "packet"
         ));
-        let instead =
-            "@started {\"source\":\"packet\",\"degradations\":[{\"message\":\"x\"}]}\n@done\n";
-        assert!(told(instead));
-        assert!(!told(&instead.replace("{\"message\":\"x\"}", "")));
-        assert!(!told("@started \n@done\n"));
+        assert!(!is_good(&console.replace("pass", "FAIL"), "packet"));
+        assert!(!is_good("@started netprocmon: no\n@done\n", "packet"));
     }
 }

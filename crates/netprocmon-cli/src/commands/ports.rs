@@ -13,6 +13,7 @@ use crate::commands::{print, print_line, say_degradations};
 use crate::exit::{Failure, Status};
 use crate::flags::meaning::{Format, PortsPlan, Wanted};
 use crate::render::{self, Terminal};
+use crate::rights;
 use crate::sockets::{Inventory, is_bound, is_connection};
 
 /// A port and who owns it.
@@ -47,6 +48,7 @@ struct Line<'a> {
 
 /// Looks, and shows what matches; nothing that matches is status 1.
 pub(crate) fn ports(plan: PortsPlan) -> anyhow::Result<Status> {
+    rights::assume(None)?;
     let inventory = Inventory::take();
     let owners = owners(&inventory, plan.wanted);
     match plan.format {

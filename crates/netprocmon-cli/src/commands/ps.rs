@@ -8,10 +8,12 @@ use crate::commands::{print, print_line, say_degradations};
 use crate::exit::Status;
 use crate::flags::meaning::{Connections, Format, PsPlan};
 use crate::render::{self, Terminal};
+use crate::rights;
 use crate::sockets::{Holder, Inventory, usage};
 
 /// Looks, and shows what was seen.
 pub(crate) fn ps(plan: &PsPlan) -> anyhow::Result<Status> {
+    rights::assume(None)?;
     let mut inventory = Inventory::take();
     inventory.filter(&plan.filter);
     match plan.format {

@@ -1,10 +1,11 @@
 //! `netprocmon run`: counts a command and all its descendants, and reports when they have ended.
 //!
-//! In order: open the report's file, start counting, start the command; pass signals on while it
-//! runs; wait for descendants that outlive it, and a little for what the kernel still sends; report.
+//! In order: become whoever is meant to run it, open the report's file, start counting, start the
+//! command, give up what counting does not need; pass signals on while it runs; wait for descendants that outlive it, and a little for what the kernel still sends; report.
 //! What fails before the command is started ends with nothing started; what fails afterwards does
 //! not stop the command, it is told at the end.
 
+use std::io;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use netprocmon::{Monitor, Pid, Retention, SourceKind};
 use crate::commands::{say, shown};
 use crate::exit::{self, Failure, Status};
 use crate::flags::meaning::RunPlan;
+use crate::rights;
 use netprocmon_tui::signals::{FORWARDED, Signals};
 
 mod budget;
@@ -34,7 +36,9 @@ const BUDGET_INTERVAL: Duration = Duration::from_millis(20);
 /// Runs and measures the command; the status is the command's own, or says that a budget was
 /// exceeded.
 pub(crate) fn run(plan: &RunPlan) -> anyhow::Result<Status> {
-    let sink = Sink::open(&plan.report)?;
+    let role = rights::assume(plan.user.as_deref())?;
+    let sink = rights::as_user(|| Sink::open(&plan.report))??;
+    rights::as_user(|| plan.remotes.check())??;
     let mut monitor = start(plan)?;
     // Not earlier: until there is something to report, a signal may end this program as it is.
     let signals = Signals::catch(FORWARDED).context("install signal handlers")?;
@@ -42,10 +46,16 @@ pub(crate) fn run(plan: &RunPlan) -> anyhow::Result<Status> {
     let (program, arguments) = child::program_of(plan)?;
     let mut command = Command::new(program);
     command.args(arguments);
+    role.dress(&mut command);
     let started = Instant::now();
+    let start = || -> io::Result<_> {
+        let child = rights::as_user(|| command.spawn())??;
+        Ok((Pid(child.id()), child))
+    };
     let child = monitor
-        .spawn(&mut command)
+        .spawn_with(start)
         .map_err(|error| child::not_started(program, &error))?;
+    rights::settle_and_signal(&monitor)?;
     let root = Pid(child.id());
 
     let mut session = Session::new(plan, monitor, signals, child)?;

@@ -18,6 +18,7 @@ use crate::flags::meaning::{Format, WatchPlan};
 use crate::flags::typed::Sort;
 use crate::json::{self, Reader};
 use crate::render::{self, Terminal};
+use crate::rights;
 use netprocmon_tui::signals::{ENDING, Signals};
 
 /// What the kernel may still send for a process that has just ended.
@@ -25,9 +26,12 @@ const GRACE: Duration = Duration::from_millis(100);
 
 /// Watches until it is told to end, the samples are taken, or the watched pids have ended.
 pub(crate) fn watch(plan: &WatchPlan) -> anyhow::Result<Status> {
+    rights::assume(None)?;
+    rights::as_user(|| plan.remotes.check())??;
     // Before anything is attached: a pid that is not there is the likeliest mistake.
     let mut watched = Watched::open(plan)?;
     let mut monitor = start(plan)?;
+    rights::settle(&monitor)?;
     let mut signals = Signals::catch(ENDING).context("install signal handlers")?;
     let mut show = Show::new(plan, io::stdout().lock(), Terminal::of_stdout());
     show.begin().context(STDOUT)?;

@@ -1,17 +1,11 @@
-//! Where the file is, and reading it without harm.
-//!
-//! It may be read by root for somebody else: under sudo, the file is that of the user who called,
-//! who could put anything in its place. So only a regular file that belongs to that user is read
-//! (no link to another's file gets its lines into an error message, no pipe makes us wait), and not
-//! much of it.
+//! Where the file is, and reading it without harm: only a regular file (no pipe makes us wait), and
+//! not much of it. It is read with the user's own rights, so that no mistake in it tells of what the
+//! user may not read.
 
-use std::env;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-
-use netprocmon::host::user;
 
 use crate::exit::{Failure, Status};
 
@@ -19,54 +13,30 @@ use crate::exit::{Failure, Status};
 const LONGEST: u64 = 64 * 1024;
 const NAME: &str = "netprocmon/config.toml";
 
-/// The file that there is and its text. The first of: that of the user who called sudo, ours.
-pub(super) fn find() -> anyhow::Result<Option<(PathBuf, String)>> {
-    let own = rustix::process::getuid().as_raw();
-    for path in candidates(own, |name| env::var(name).ok(), &|uid| {
-        user::home(Path::new("/etc/passwd"), uid)
-    }) {
-        if path.exists() {
+/// The file, where there is one, and its text.
+pub(super) fn find(
+    variable: impl Fn(&str) -> Option<String>,
+) -> anyhow::Result<Option<(PathBuf, String)>> {
+    match place(variable).filter(|path| path.exists()) {
+        None => Ok(None),
+        Some(path) => {
             let text = read(&path)?;
-            return Ok(Some((path, text)));
+            Ok(Some((path, text)))
         }
     }
-    Ok(None)
 }
 
-/// Where it may be, by the environment (XDG Base Directory Specification).
-fn candidates(
-    own: u32,
-    variable: impl Fn(&str) -> Option<String>,
-    home: &dyn Fn(u32) -> Option<String>,
-) -> Vec<PathBuf> {
-    let mut all = Vec::new();
+/// Where it would be, by the environment (XDG Base Directory Specification).
+fn place(variable: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
     let absolute = |text: String| Some(PathBuf::from(text)).filter(|path| path.is_absolute());
-    if let Some(caller) = caller(own, &variable)
-        && let Some(home) = home(caller).and_then(absolute)
-    {
-        all.push(home.join(".config").join(NAME));
-    }
-    let own = variable("XDG_CONFIG_HOME").and_then(absolute);
-    let own = own.or_else(|| Some(variable("HOME").and_then(absolute)?.join(".config")));
-    all.extend(own.map(|own| own.join(NAME)));
-    all
+    let directory = variable("XDG_CONFIG_HOME").and_then(absolute);
+    let directory =
+        directory.or_else(|| Some(variable("HOME").and_then(absolute)?.join(".config")));
+    directory.map(|directory| directory.join(NAME))
 }
 
-/// The user who called sudo.
-fn caller(own: u32, variable: impl Fn(&str) -> Option<String>) -> Option<u32> {
-    (own == 0)
-        .then(|| variable("SUDO_UID")?.parse().ok())
-        .flatten()
-}
-
-/// The text of a file that belongs to us or to the user who called sudo.
+/// The text of a file.
 pub(super) fn read(path: &Path) -> anyhow::Result<String> {
-    let own = rustix::process::getuid().as_raw();
-    let caller = caller(own, |name| env::var(name).ok());
-    read_of(path, &[Some(own), caller])
-}
-
-fn read_of(path: &Path, owners: &[Option<u32>]) -> anyhow::Result<String> {
     let failure = |why: String| {
         Failure::new(
             Status::Usage,
@@ -83,9 +53,6 @@ fn read_of(path: &Path, owners: &[Option<u32>]) -> anyhow::Result<String> {
     if !facts.is_file() {
         return Err(failure("it is no regular file".to_owned()).into());
     }
-    if !owners.contains(&Some(facts.uid())) {
-        return Err(failure(format!("it belongs to the user {}", facts.uid())).into());
-    }
     if facts.len() > LONGEST {
         return Err(failure(format!("it is longer than {LONGEST} bytes")).into());
     }
@@ -98,75 +65,46 @@ fn read_of(path: &Path, owners: &[Option<u32>]) -> anyhow::Result<String> {
 mod tests {
     use super::*;
 
-    fn places(own: u32, all: &[(&str, &str)]) -> Vec<String> {
+    fn place_with(all: &[(&str, &str)]) -> Option<String> {
         let variable = |name: &str| {
             let mut all = all.iter();
             all.find(|(known, _)| *known == name)
                 .map(|(_, value)| (*value).to_owned())
         };
-        let home = |uid| (uid == 1000).then(|| "/home/ana".to_owned());
-        let all = candidates(own, variable, &home).into_iter();
-        all.map(|path| path.display().to_string()).collect()
+        place(variable).map(|path| path.display().to_string())
     }
 
     #[test]
-    fn the_callers_file_under_sudo_then_ours() {
-        let of_ana = "/home/ana/.config/netprocmon/config.toml";
-        let of_root = "/root/.config/netprocmon/config.toml";
-        assert_eq!(places(0, &[("HOME", "/root")]), [of_root]);
-        assert_eq!(
-            places(0, &[("HOME", "/root"), ("SUDO_UID", "1000")]),
-            [of_ana, of_root]
+    fn below_the_configuration_directory_or_home() {
+        let is = |all: &[(&str, &str)], expected: &str| {
+            assert_eq!(place_with(all).as_deref(), Some(expected));
+        };
+        is(
+            &[("HOME", "/home/ana")],
+            "/home/ana/.config/netprocmon/config.toml",
         );
-        // Nobody becomes another by a variable.
-        assert_eq!(
-            places(1001, &[("HOME", "/root"), ("SUDO_UID", "1000")]),
-            [of_root]
+        is(
+            &[("XDG_CONFIG_HOME", "/x"), ("HOME", "/y")],
+            "/x/netprocmon/config.toml",
+        );
+        is(
+            &[("XDG_CONFIG_HOME", "x"), ("HOME", "/y")],
+            "/y/.config/netprocmon/config.toml",
         );
         assert_eq!(
-            places(0, &[("XDG_CONFIG_HOME", "/x"), ("HOME", "/root")]),
-            ["/x/netprocmon/config.toml"]
-        );
-        assert_eq!(
-            places(0, &[("XDG_CONFIG_HOME", "relative"), ("HOME", "")]),
-            Vec::<String>::new()
+            place_with(&[("XDG_CONFIG_HOME", "relative"), ("HOME", "")]),
+            None
         );
     }
 
     #[test]
-    fn only_a_regular_file_of_ours_is_read_and_only_a_short_one() {
+    fn only_a_regular_file_is_read_and_only_a_short_one() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
-        let own = Some(rustix::process::getuid().as_raw());
         std::fs::write(at("good"), "delay = 1\n").unwrap();
-        assert_eq!(read_of(&at("good"), &[own]).unwrap(), "delay = 1\n");
-        let others = read_of(&at("good"), &[own.map(|own| own + 1), None]);
-        assert!(
-            others
-                .unwrap_err()
-                .to_string()
-                .contains("belongs to the user")
-        );
+        assert_eq!(read(&at("good")).unwrap(), "delay = 1\n");
         std::fs::write(at("long"), "#".repeat(70_000)).unwrap();
-        assert!(
-            read_of(&at("long"), &[own])
-                .unwrap_err()
-                .to_string()
-                .contains("longer")
-        );
         std::fs::write(at("binary"), b"\xff").unwrap();
-        assert!(
-            read_of(&at("binary"), &[own])
-                .unwrap_err()
-                .to_string()
-                .contains("UTF-8")
-        );
-        assert!(
-            read_of(directory.path(), &[own])
-                .unwrap_err()
-                .to_string()
-                .contains("regular")
-        );
         let pipe = rustix::fs::mknodat(
             rustix::fs::CWD,
             at("pipe"),
@@ -175,12 +113,16 @@ mod tests {
             0,
         );
         pipe.unwrap();
-        // It does not wait for a writer.
-        assert!(
-            read_of(&at("pipe"), &[own])
-                .unwrap_err()
-                .to_string()
-                .contains("regular")
-        );
+        for (name, why) in [
+            ("long", "longer"),
+            ("binary", "UTF-8"),
+            (".", "regular"),
+            // It does not wait for a writer.
+            ("pipe", "regular"),
+            ("missing", "No such file"),
+        ] {
+            let error = read(&at(name)).unwrap_err().to_string();
+            assert!(error.contains(why), "{name}: {error}");
+        }
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! A command takes one of these and never looks at clap's types; a test makes one by hand.
 
+use std::fs::File;
 use std::path::PathBuf;
 
 use netprocmon::units::{Ends, Prefix, Quantity, Units};
 use netprocmon::{Capacity, Filter, MonitorBuilder, Pid};
 
 use super::typed;
+use crate::exit::{Failure, Status};
 
 mod run;
 mod top;
@@ -41,6 +43,17 @@ pub(crate) struct Remotes {
 }
 
 impl Remotes {
+    /// Whether the databases may be read: with the rights that the caller has now.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        for path in &self.origins {
+            File::open(path).map_err(|error| {
+                let message = format!("cannot read {}: {error}", path.display());
+                Failure::new(Status::Usage, message)
+            })?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn ask(&self, builder: MonitorBuilder) -> MonitorBuilder {
         let builder = builder.reverse_lookup(self.resolve);
         self.origins.iter().fold(builder, MonitorBuilder::origins)

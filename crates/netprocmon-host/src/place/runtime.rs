@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 
 use super::container::is_id;
 use super::user_of_cgroup;
-use crate::user;
+use crate::user::Account;
 
 /// A file about one container.
 const ONE: u64 = 1 << 20;
@@ -100,8 +100,8 @@ impl Runtimes {
 
     /// The home of a user, below our root.
     fn home(&self, uid: u32) -> Option<PathBuf> {
-        let home = user::home(&self.root.join("etc/passwd"), uid)?;
-        let home = Path::new(&*home).strip_prefix("/").ok()?;
+        let account = Account::of_uid(&self.root.join("etc/passwd"), uid)?;
+        let home = Path::new(&account.home).strip_prefix("/").ok()?;
         (!home.as_os_str().is_empty()).then(|| self.root.join(home))
     }
 }

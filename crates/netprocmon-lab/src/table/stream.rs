@@ -160,6 +160,18 @@ pub(super) const ROWS: &[Scenario] = &[
     }),
 ];
 
+/// Both ends in the left namespace, with these arguments.
+pub(super) fn over_loopback(stage: &mut Stage, both: &'static str) -> Result<()> {
+    let loopback = true;
+    play(
+        stage,
+        Case {
+            loopback,
+            ..over(V4, both)
+        },
+    )
+}
+
 fn play(stage: &mut Stage, case: Case) -> Result<()> {
     stage.count()?;
     run(stage, case, MUCH)

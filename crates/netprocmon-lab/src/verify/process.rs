@@ -3,6 +3,7 @@
 use netprocmon::{Counters, Pid, Snapshot};
 
 use crate::generate::Account;
+use crate::peer::share::Mover;
 use crate::report::{Check, Tolerance};
 
 /// More processes than this are summed up in one line each for names and bytes.
@@ -27,14 +28,15 @@ pub(super) fn checks(snapshot: &Snapshot, accounts: &[Account]) -> Vec<Check> {
     checks
 }
 
-/// Payload alone, of processes that used TCP and are shown: for the source that tells nothing else.
-pub(super) fn payload(snapshot: &Snapshot, accounts: &[Account]) -> Vec<Check> {
-    let shown = accounts.iter().filter_map(|account| {
-        let usage = snapshot.process(Pid(account.pid))?;
-        Some((account, usage.counters))
-    });
-    shown
-        .flat_map(|(account, ours)| {
+/// Payload alone, of the processes in the monitor's namespace that used TCP: for the source that
+/// tells nothing else.
+pub(super) fn payload(snapshot: &Snapshot, movers: &[&Mover]) -> Vec<Check> {
+    let accounts = movers.iter().map(|mover| &mover.account);
+    accounts
+        .filter(|account| account.wire.is_none() && account.sent + account.recv > 0)
+        .flat_map(|account| {
+            let usage = snapshot.process(Pid(account.pid));
+            let ours = usage.map_or(Counters::UNKNOWN, |usage| usage.counters);
             let of = |what: &str| format!("{} ({}) {what}", account.name, account.pid);
             [
                 Check::number(

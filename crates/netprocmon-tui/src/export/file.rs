@@ -1,16 +1,15 @@
 //! Writes an export into the current directory: a file that was not there, whatever anybody has put
 //! in its place.
 //!
-//! The monitor may be privileged and the directory anybody's. The file is made anew (`O_EXCL`,
-//! which follows no link), only its owner can read it (command lines may hold secrets), and under
-//! sudo it is given to the user who called.
+//! The directory may be anybody's. The file is made anew (`O_EXCL`, which follows no link), and only
+//! its owner can read it (command lines may hold secrets).
 
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, fchown, openat};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::Export;
@@ -18,31 +17,12 @@ use super::Export;
 /// Names that are tried where one is taken.
 const TRIES: u32 = 100;
 
-/// Who called sudo (`sudo(8)`: `SUDO_UID`, `SUDO_GID`).
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Caller {
-    uid: u32,
-    gid: u32,
-}
-
-impl Caller {
-    /// `None` where this is no sudo: then the file is ours.
-    pub(crate) fn of_sudo(variable: impl Fn(&str) -> Option<String>) -> Option<Self> {
-        let number = |name| variable(name)?.parse().ok();
-        let caller = Self {
-            uid: number("SUDO_UID")?,
-            gid: number("SUDO_GID")?,
-        };
-        rustix::process::geteuid().is_root().then_some(caller)
-    }
-}
-
 /// Writes it; its name.
-pub(crate) fn write(export: &Export, caller: Option<Caller>) -> io::Result<String> {
-    write_in(CWD, export, caller)
+pub(crate) fn write(export: &Export) -> io::Result<String> {
+    write_in(CWD, export)
 }
 
-fn write_in(directory: impl AsFd, export: &Export, caller: Option<Caller>) -> io::Result<String> {
+fn write_in(directory: impl AsFd, export: &Export) -> io::Result<String> {
     for number in 1..=TRIES {
         let name = match number {
             1 => format!("{}.{}", export.stem, export.extension),
@@ -56,10 +36,6 @@ fn write_in(directory: impl AsFd, export: &Export, caller: Option<Caller>) -> io
             Err(Errno::EXIST) => continue,
             Err(error) => return Err(error.into()),
         };
-        if let Some(caller) = caller {
-            let (uid, gid) = (Uid::from_raw(caller.uid), Gid::from_raw(caller.gid));
-            fchown(&file, Some(uid), Some(gid))?;
-        }
         let mut file = File::from(file);
         file.write_all(&export.contents)?;
         return Ok(name);
@@ -96,17 +72,11 @@ mod tests {
         symlink(at("precious"), at("view.csv")).unwrap();
         symlink(at("nowhere"), at("view-2.csv")).unwrap();
         let open = File::open(directory.path()).unwrap();
-        assert_eq!(write_in(&open, &export(), None).unwrap(), "view-3.csv");
+        assert_eq!(write_in(&open, &export()).unwrap(), "view-3.csv");
         assert_eq!(fs::read(at("view-3.csv")).unwrap(), b"a,b\n");
         assert_eq!(fs::read(at("precious")).unwrap(), b"precious");
         assert!(!at("nowhere").exists());
         let mode = fs::metadata(at("view-3.csv")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-    }
-
-    #[test]
-    fn an_empty_environment_is_no_sudo() {
-        assert!(Caller::of_sudo(|_| None).is_none());
-        assert!(Caller::of_sudo(|_| Some("nobody".to_owned())).is_none());
     }
 }

@@ -105,6 +105,7 @@ fn every_view_at_every_size() {
 fn overlays_at_every_size() {
     for (width, height) in SIZES {
         let mut state = state(width, height, 3);
+        state.diagnosis = "✓ ebpf      every byte\n\n  kernel       6.12.0\n".to_owned();
         for (keys, name) in [
             ("?", "help"),
             ("Esc s", "sort_menu"),

@@ -194,7 +194,7 @@ fn help(state: &State, columns: usize) -> Vec<Line<'static>> {
     lines
 }
 
-/// The doctor's answer; until it is there, what the snapshot itself says.
+/// What the snapshot itself says, and then the doctor.
 fn doctor(state: &State, columns: usize) -> Vec<Line<'static>> {
     let theme = &state.theme;
     let columns = columns.min(94);
@@ -222,12 +222,8 @@ fn doctor(state: &State, columns: usize) -> Vec<Line<'static>> {
         );
         add("", theme.text);
     }
-    if let Overlay::Doctor { text, .. } = &state.overlay {
-        match text {
-            Some(text) => text.lines().for_each(|line| add(line, theme.text)),
-            None => add("asking…", theme.quiet),
-        }
-    }
+    let text = state.diagnosis.lines();
+    text.for_each(|line| add(line, theme.text));
     lines
 }
 

@@ -88,6 +88,11 @@ impl Facts {
         self.refused.push((source, error));
     }
 
+    /// The sources that do not start, in the order in which they were tried.
+    pub(crate) fn refused(&self) -> impl Iterator<Item = (SourceKind, &Error)> {
+        self.refused.iter().map(|(kind, error)| (*kind, error))
+    }
+
     fn refusal(&self, source: SourceKind) -> Option<usize> {
         self.refused.iter().position(|(kind, _)| *kind == source)
     }

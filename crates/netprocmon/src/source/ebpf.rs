@@ -2,6 +2,7 @@
 
 use netprocmon_ebpf::{EbpfSource, Options};
 use netprocmon_host::interface::NewInterface;
+use netprocmon_host::privilege::Capability::{self, Bpf, DacReadSearch, SysAdmin, SysPtrace};
 use netprocmon_host::tree::TreeNumber;
 use netprocmon_model::{Degradation, Pid, SourceKind};
 
@@ -21,6 +22,12 @@ pub(super) fn start(asked: &MonitorBuilder) -> Result<Box<dyn Source>, Error> {
 impl Source for EbpfSource {
     fn kind(&self) -> SourceKind {
         SourceKind::Ebpf
+    }
+
+    /// To look at processes and into namespaces, and into the maps: where unprivileged bpf(2) is
+    /// off, kernels before 5.19 refuse even that (`kernel.unprivileged_bpf_disabled`).
+    fn needs(&self) -> &'static [Capability] {
+        &[DacReadSearch, SysPtrace, SysAdmin, Bpf]
     }
 
     fn degradations(&self) -> &[Degradation] {

@@ -1,6 +1,7 @@
 //! The packet source behind the trait.
 
 use netprocmon_host::interface::NewInterface;
+use netprocmon_host::privilege::Capability;
 use netprocmon_host::tree::TreeNumber;
 use netprocmon_model::{Degradation, Pid, SourceKind};
 use netprocmon_packet::{Options, PacketSource};
@@ -18,6 +19,10 @@ pub(super) fn start(asked: &MonitorBuilder) -> Result<Box<dyn Source>, Error> {
 impl Source for PacketSource {
     fn kind(&self) -> SourceKind {
         SourceKind::Packet
+    }
+
+    fn needs(&self) -> &'static [Capability] {
+        netprocmon_packet::NEEDS
     }
 
     fn degradations(&self) -> &[Degradation] {

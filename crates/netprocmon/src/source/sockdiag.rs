@@ -29,6 +29,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use netprocmon_host::interface::NewInterface;
+use netprocmon_host::privilege::Capability::{self, DacReadSearch, SysAdmin, SysPtrace};
 use netprocmon_host::route::Routes;
 use netprocmon_host::socket::{Ended, Tcp};
 use netprocmon_host::tree::{TreeNumber, Trees};
@@ -145,6 +146,11 @@ impl SockdiagSource {
 impl Source for SockdiagSource {
     fn kind(&self) -> SourceKind {
         SourceKind::Sockdiag
+    }
+
+    /// To look at processes and, for names of interfaces, into namespaces.
+    fn needs(&self) -> &'static [Capability] {
+        &[DacReadSearch, SysPtrace, SysAdmin]
     }
 
     fn degradations(&self) -> &[Degradation] {

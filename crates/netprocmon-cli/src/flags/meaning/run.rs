@@ -15,6 +15,8 @@ use crate::flags::typed;
 pub(crate) struct RunPlan {
     /// The program, then its arguments; never empty.
     pub(crate) command: Vec<OsString>,
+    /// As whom it runs, where that was given.
+    pub(crate) user: Option<String>,
     pub(crate) report: Report,
     pub(crate) connections: Connections,
     pub(crate) remotes: Remotes,
@@ -87,6 +89,7 @@ impl From<typed::Run> for RunPlan {
         let destination = typed.output.map_or(Destination::Stderr, Destination::File);
         Self {
             command: typed.command,
+            user: typed.user,
             report: if typed.quiet {
                 Report::None
             } else {

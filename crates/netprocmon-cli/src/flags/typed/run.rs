@@ -16,6 +16,9 @@ use crate::flags::quantity;
 /// and ends after the last byte of its tree: children, grandchildren, and daemons that it left
 /// behind, for as long as they live. The command's own streams are untouched, signals are passed
 /// on, and the exit status is the command's.
+///
+/// Under sudo, the command runs as the user who called sudo, in that user's environment, as if there
+/// were no sudo; so does all but the counting. `--user root` runs it as root.
 #[derive(Args, Debug)]
 #[allow(clippy::struct_excessive_bools)] // as typed: a flag is there or not; see `meaning`
 #[command(after_long_help = "\
@@ -76,6 +79,10 @@ pub(crate) struct Run {
     /// which
     #[arg(long, value_name = "SOURCE", default_value = "auto", value_parser = rows::source())]
     pub(crate) source: SourceChoice,
+
+    /// Run the command as this user (a name or a number) instead of the one who called sudo
+    #[arg(short, long, value_name = "USER")]
+    pub(crate) user: Option<String>,
 
     /// Do not wait for descendants that outlive the command
     #[arg(long)]

@@ -1,0 +1,231 @@
+//! Who called sudo(8), and with what environment.
+//!
+//! sudo says in `SUDO_UID` and `SUDO_GID` who called. Shells that it started hand these on for as
+//! long as they run, to commands that are meant to be root's. So they count only where sudo itself,
+//! or the caller's own process, is our parent.
+//!
+//! What sudo keeps from us, the caller's environment, is still in its own process; the caller's
+//! groups are those of the process that called it.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::Path;
+
+use netprocmon_model::Pid;
+
+use crate::privilege::reduce::Identity;
+use crate::user::Account;
+
+/// sudo, its monitor for a pseudo-terminal, and what called it.
+const GENERATIONS: usize = 4;
+
+/// The user who called sudo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// User and groups.
+    pub identity: Identity,
+    /// The environment that sudo was called with; `None` where sudo has not stayed.
+    pub environment: Option<Vec<(OsString, OsString)>>,
+}
+
+/// The caller where this process is what sudo was asked to run as root; `None` where it is not.
+#[must_use]
+pub fn caller() -> Option<Caller> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let parent = Pid(rustix::process::getppid()?.as_raw_pid().cast_unsigned());
+    of(|name| std::env::var(name).ok(), parent, Ancestor::read)
+}
+
+/// What is looked at of a process above.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Ancestor {
+    name: String,
+    parent: u32,
+    uid: u32,
+    groups: Vec<u32>,
+    environment: Vec<u8>,
+}
+
+fn of(
+    variable: impl Fn(&str) -> Option<String>,
+    parent: Pid,
+    read: impl Fn(Pid) -> Option<Ancestor>,
+) -> Option<Caller> {
+    let number = |name| variable(name)?.parse::<u32>().ok();
+    let (uid, gid) = (number("SUDO_UID")?, number("SUDO_GID")?);
+    if uid == 0 {
+        return None;
+    }
+    let mut environment = None;
+    let mut next = parent;
+    for _ in 0..GENERATIONS {
+        let Some(ancestor) = read(next) else { break };
+        if ancestor.name == "sudo" {
+            environment = Some(variables(&ancestor.environment));
+        } else if ancestor.uid == uid {
+            return Some(Caller {
+                identity: Identity {
+                    uid,
+                    gid,
+                    groups: ancestor.groups,
+                },
+                environment,
+            });
+        } else {
+            break;
+        }
+        next = Pid(ancestor.parent);
+    }
+    // Without sudo above us it is an old shell's variable. With it, its caller has gone.
+    environment.is_some().then(|| Caller {
+        identity: Identity {
+            uid,
+            gid,
+            groups: Account::of_uid(Path::new("/etc/passwd"), uid).map_or_else(
+                || vec![gid],
+                |account| account.groups(Path::new("/etc/group")),
+            ),
+        },
+        environment,
+    })
+}
+
+impl Ancestor {
+    fn read(pid: Pid) -> Option<Self> {
+        let file = |name| fs::read(format!("/proc/{pid}/{name}"));
+        Some(Self {
+            environment: file("environ").unwrap_or_default(),
+            ..Self::parse(&file("status").ok()?)?
+        })
+    }
+
+    /// `/proc/PID/status` (`proc_pid_status(5)`).
+    fn parse(status: &[u8]) -> Option<Self> {
+        let text = String::from_utf8_lossy(status);
+        let field = |name: &str| {
+            let mut lines = text.lines();
+            lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"))
+        };
+        let groups = field("Groups")?.split_ascii_whitespace();
+        Some(Self {
+            name: field("Name")?.to_owned(),
+            parent: field("PPid")?.parse().ok()?,
+            uid: field("Uid")?.split('\t').next()?.parse().ok()?,
+            groups: groups.filter_map(|gid| gid.parse().ok()).collect(),
+            environment: Vec::new(),
+        })
+    }
+}
+
+/// `name=value` with a zero after each (`proc_pid_environ(5)`).
+fn variables(environ: &[u8]) -> Vec<(OsString, OsString)> {
+    let owned = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+    let entries = environ.split(|byte| *byte == 0);
+    let pairs = entries.filter_map(|entry| {
+        let at = entry.iter().position(|byte| *byte == b'=')?;
+        let (name, value) = entry.split_at(at);
+        (at > 0).then(|| (owned(name), owned(value.get(1..).unwrap_or_default())))
+    });
+    pairs.collect()
+}
+
+impl Caller {
+    /// What the caller's environment has to say; `None` where it is not known or has no such name.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<OsString> {
+        let mut all = self.environment.iter().flatten();
+        let found = all.find(|(known, _)| known.as_bytes() == name.as_bytes());
+        found.map(|(_, value)| value.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ancestor(name: &str, parent: u32, uid: u32, environment: &str) -> Ancestor {
+        Ancestor {
+            name: name.to_owned(),
+            parent,
+            uid,
+            groups: vec![uid, 27],
+            environment: environment.as_bytes().to_vec(),
+        }
+    }
+
+    fn caller_of(parent: u32, uid: &str, all: &[(u32, Ancestor)]) -> Option<Caller> {
+        let variable = |name: &str| match name {
+            "SUDO_UID" => Some(uid.to_owned()),
+            "SUDO_GID" => Some("100".to_owned()),
+            _ => None,
+        };
+        let read = |pid: Pid| {
+            let found = all.iter().find(|(number, _)| *number == pid.0);
+            found.map(|(_, ancestor)| ancestor.clone())
+        };
+        of(variable, Pid(parent), read)
+    }
+
+    #[test]
+    fn sudo_has_a_caller_and_a_shell_of_roots_has_none() {
+        let shell = (10, ancestor("bash", 1, 1000, ""));
+        let sudo = (11, ancestor("sudo", 10, 0, "HOME=/home/ana\0PATH=/x\0"));
+        let monitor = (12, ancestor("sudo", 11, 0, "HOME=/home/ana\0PATH=/x\0"));
+        let root = (13, ancestor("bash", 12, 0, "HOME=/root\0"));
+        let all = [shell, sudo, monitor, root];
+        for parent in [11, 12] {
+            let caller = caller_of(parent, "1000", &all).unwrap();
+            assert_eq!((caller.identity.uid, caller.identity.gid), (1000, 100));
+            assert_eq!(caller.identity.groups, [1000, 27]);
+            assert_eq!(caller.variable("HOME").unwrap(), "/home/ana");
+        }
+        // A sudo that has put us in its own place.
+        let caller = caller_of(10, "1000", &all).unwrap();
+        assert_eq!(caller.environment, None);
+        assert_eq!(caller_of(13, "1000", &all), None);
+        assert_eq!(caller_of(11, "0", &all), None);
+        assert_eq!(caller_of(11, "ana", &all), None);
+        assert_eq!(caller_of(99, "1000", &all), None);
+    }
+
+    #[test]
+    fn a_caller_that_has_gone_is_known_by_its_account() {
+        let sudo = (11, ancestor("sudo", 1, 0, "HOME=/x\0"));
+        let init = (1, ancestor("systemd", 0, 0, ""));
+        let caller = caller_of(11, "4000000000", &[sudo, init]).unwrap();
+        assert_eq!(caller.identity.groups, [100]);
+    }
+
+    #[test]
+    fn what_the_kernel_says_of_a_process() {
+        let status =
+            b"Name:\tsudo\nUmask:\t0022\nPPid:\t7\nUid:\t1000\t0\t0\t0\nGroups:\t4 27 1000 \n";
+        let parsed = Ancestor::parse(status).unwrap();
+        assert_eq!(
+            parsed,
+            Ancestor {
+                groups: vec![4, 27, 1000],
+                ..ancestor("sudo", 7, 1000, "")
+            }
+        );
+        assert_eq!(Ancestor::parse(b"Name:\tsudo\n"), None);
+        let here = Ancestor::read(Pid(std::process::id())).unwrap();
+        assert_eq!(here.uid, rustix::process::getuid().as_raw());
+        assert_eq!(
+            variables(b"A=1\0=x\0B\0C=a=b\0"),
+            [("A".into(), "1".into()), ("C".into(), "a=b".into())]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn noise_does_no_harm(noise: Vec<u8>) {
+            let _ = (Ancestor::parse(&noise), variables(&noise));
+        }
+    }
+}
