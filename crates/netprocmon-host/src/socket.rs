@@ -54,6 +54,8 @@ pub struct Socket {
     pub interface: u32,
     /// Its network namespace.
     pub netns: NetnsId,
+    /// The identifier of the echoes of a "ping" socket (icmp(7)); 0 for others.
+    pub identifier: u16,
     /// TCP: bytes that came in and no call has read; 0 where it is not known.
     pub unread: u32,
     /// What TCP counted since the socket was made; `None` for other protocols, listeners and
@@ -83,7 +85,7 @@ pub fn list() -> io::Result<Vec<Socket>> {
 }
 
 /// The sockets of the calling thread's namespace that have no ports: raw ones, and ICMP "ping"
-/// sockets (icmp(7)), whose port is the identifier of their echo requests. Tables alone list them
+/// sockets (icmp(7)). Tables alone list them
 /// on every kernel; they are few.
 #[must_use]
 pub fn portless() -> Vec<Socket> {

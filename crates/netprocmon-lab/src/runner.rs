@@ -80,6 +80,7 @@ pub fn run(options: &Options) -> Result<bool> {
     }
     let director = Director {
         with_monitor: !options.without_monitor,
+        source: options.source,
         peers: [
             options
                 .peers
@@ -219,6 +220,8 @@ fn obstacle(with_monitor: bool) -> Option<String> {
 /// Who plays the rows.
 struct Director {
     with_monitor: bool,
+    /// What rows without a source of their own count with.
+    source: SourceChoice,
     peers: Vec<Tool>,
 }
 
@@ -243,10 +246,7 @@ impl Director {
     fn play(&self, room: &'static str, scenario: Scenario) -> Row {
         let (mut checks, mut sums, mut seen) = (Vec::new(), None, Vec::new());
         let played = catch_unwind(AssertUnwindSafe(|| -> Result<()> {
-            let lacks = matches!(
-                scenario.source,
-                SourceChoice::Packet | SourceChoice::Sockdiag
-            );
+            let lacks = matches!(self.source, SourceChoice::Packet | SourceChoice::Sockdiag);
             if lacks && scenario.comparison == Comparison::Own {
                 let reason = "the row compares by itself what only the eBPF source tells";
                 bail!(Skip(reason.to_owned()));

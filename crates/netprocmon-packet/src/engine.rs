@@ -18,7 +18,7 @@ use netprocmon_host::{BootClock, netns, socket};
 use netprocmon_model::{Degradation, Observation, Owner, Protocol, Reason, TrafficKey};
 
 use crate::census::{Census, Entry};
-use crate::flow::{Charge, Flow, FlowKey, Way};
+use crate::flow::{Charge, FlowKey, Way};
 use crate::fragments::{Fragments, Part};
 use crate::parse::{Icmp, Link, Packet, TcpFlags, parse};
 use crate::ring::Frame;
@@ -195,6 +195,10 @@ impl Engine {
         if !topology.ends_at(frame.interface, key.local().ip()) {
             return None;
         }
+        let is_kernels = packet.icmp.is_some_and(|icmp| is_said_by_kernel(icmp, way));
+        // An echo's question and answer have one identifier, and on loopback both addresses too: the
+        // kernel's part is not to be taken for the part of who asked.
+        let key = if is_kernels { key.without_ports() } else { key };
         let key = self.whole(&packet, key, way);
         let moved = Moved::of(
             &packet,
@@ -212,10 +216,9 @@ impl Engine {
         let flow = self.table.get(index)?;
         flow.count(way, moved);
         flow.last = now;
-
         flow.is_to_group |= frame.is_to_group;
-        if let Some(icmp) = packet.icmp {
-            flow.charge_icmp(icmp, way);
+        if is_kernels && matches!(flow.charge, Charge::Open(_)) {
+            flow.charge = Charge::Nobody(Reason::Kernel);
         }
         let is_due = now >= flow.next_look;
         let wanted = match flow.charge {
@@ -392,16 +395,11 @@ impl Bench {
     }
 }
 
-impl Flow {
-    /// What the kernel answers and says by itself is charged to it; what is left is a program's own
-    /// question and the answer to that.
-    fn charge_icmp(&mut self, icmp: Icmp, way: Way) {
-        let is_asked_here = matches!(
-            (icmp, way),
-            (Icmp::EchoRequest, Way::Sent) | (Icmp::EchoReply, Way::Recv)
-        );
-        if !is_asked_here && matches!(self.charge, Charge::Open(_)) {
-            self.charge = Charge::Nobody(Reason::Kernel);
-        }
-    }
+/// Whether the kernel says it by itself or has to answer it; what is left is a program's own question
+/// and the answer to that.
+fn is_said_by_kernel(icmp: Icmp, way: Way) -> bool {
+    !matches!(
+        (icmp, way),
+        (Icmp::EchoRequest, Way::Sent) | (Icmp::EchoReply, Way::Recv)
+    )
 }

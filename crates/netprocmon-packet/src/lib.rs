@@ -30,7 +30,8 @@
 //!   for each interface, as the eBPF source does it.
 //! - What is only passed on (routed) has no socket: `no_socket`. The eBPF source does not see it at
 //!   all; here the interface's own counters are explained by it.
-//! - What the kernel says by itself (ICMP errors, echo replies, neighbours) is under `kernel`.
+//! - What the kernel says by itself (ICMP errors, echo replies, neighbours) is under `kernel`; so are
+//!   echo replies that a program sends in its place.
 //! - Packets in time-wait, resets and the like are seen too, unlike by the eBPF source; they stay
 //!   with the process of their connection, while the flow is remembered.
 //!

@@ -19,6 +19,7 @@ fn socket(protocol: Protocol, state: ConnectionState, local: &str, inode: u64) -
         uid: 1000,
         interface: 0,
         netns: NetnsId::new(4_026_531_840),
+        identifier: 0,
         unread: 0,
         tcp: None,
     }

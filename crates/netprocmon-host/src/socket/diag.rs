@@ -168,6 +168,7 @@ impl Ends {
             uid: 0,
             interface: self.scope,
             netns,
+            identifier: if ports || raw { 0 } else { self.local_port },
             unread: 0,
             tcp: None,
         }

@@ -87,6 +87,7 @@ mod tests {
         assert_eq!((socket.uid, socket.inode), (1000, 33561));
         assert_eq!(socket.remote.unwrap().to_string(), "192.0.2.1:0");
         assert_eq!(socket.state, ConnectionState::Stateless);
+        assert_eq!((socket.local.port(), socket.identifier), (0, 5));
         let tcp6 = Dump::new(Protocol::TCP, 10, "tcp6");
         let listener = "   0: 00000000000000000000000001000000:0016 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 501 1 x";
         let socket = line(tcp6, NetnsId::new(1), listener).unwrap();

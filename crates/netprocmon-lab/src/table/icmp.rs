@@ -40,7 +40,7 @@ fn raw(stage: &mut Stage, version: IpVersion) -> Result<()> {
     stage.finish(server, 1)
 }
 
-fn ping(stage: &mut Stage) -> Result<()> {
+pub(super) fn ping(stage: &mut Stage) -> Result<()> {
     let left = stage.namespace(End::Left);
     left.sysctl("net/ipv4/ping_group_range", "0 0")?;
     stage.count()?;

@@ -216,7 +216,7 @@ fn portless(netns: &Netns, key: &FlowKey) -> Option<Socket> {
         let is_theirs = socket.remote.is_none_or(|other| other.ip() == remote.ip());
         socket.protocol == key.protocol && is_here && is_theirs
     });
-    let echoes = |socket: &&Socket| !socket.raw && socket.local.port() == local.port();
+    let echoes = |socket: &&Socket| !socket.raw && socket.identifier == local.port();
     if let Some(ping) = all.iter().find(echoes) {
         return Some(ping.clone());
     }
