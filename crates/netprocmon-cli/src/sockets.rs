@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use netprocmon::host::ancestry::Ancestry;
+use netprocmon::host::privilege::Capabilities;
 use netprocmon::host::socket::Socket;
 use netprocmon::host::{BootClock, HostError, process, services, socket};
 use netprocmon::{
@@ -37,8 +38,9 @@ pub(crate) struct Inventory {
 /// Who looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Viewer {
-    Root,
-    User,
+    /// Sees all that this pid namespace shows.
+    OfAll,
+    OfItsOwn,
 }
 
 /// A process and its sockets.
@@ -60,10 +62,10 @@ impl Inventory {
             process.parents = ancestry.of(&process, |_| None);
             Some(process)
         };
-        let viewer = if rustix::process::geteuid().is_root() {
-            Viewer::Root
+        let viewer = if Capabilities::effective().see_all_processes() {
+            Viewer::OfAll
         } else {
-            Viewer::User
+            Viewer::OfItsOwn
         };
         let mut inventory = Self::of(sockets, &owners, read, services::name, viewer);
         inventory.degradations.extend(hidden_namespaces(&errors));
@@ -223,10 +225,9 @@ fn hidden_owners(sockets: usize, viewer: Viewer) -> Option<Degradation> {
     let message =
         format!("{subject} {verb} to the kernel or to a process that cannot be looked at");
     let degradation = Degradation::new("owners_hidden", message);
-    // Root has seen all that this pid namespace shows.
     Some(match viewer {
-        Viewer::Root => degradation,
-        Viewer::User => {
+        Viewer::OfAll => degradation,
+        Viewer::OfItsOwn => {
             degradation.with_remedy("run it as root to see every owner: sudo netprocmon …")
         }
     })

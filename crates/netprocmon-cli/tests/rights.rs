@@ -178,7 +178,7 @@ fn under_sudo_files_are_the_callers_and_every_byte_is_counted_all_the_same() {
             .unwrap()
             .0
             .write_all(&vec![0; 50_000])
-            .unwrap()
+            .unwrap();
     });
     let script = format!(
         "sudo -n $NETPROCMON run --json -o {} -- bash -c 'cat </dev/tcp/127.0.0.1/{port} >/dev/null'",

@@ -94,6 +94,12 @@ impl Capabilities {
         self.0 >> capability.number() & 1 == 1
     }
 
+    /// Whether they are enough to look at other users' processes (`/proc/PID/fd`, `exe`, `ns`).
+    #[must_use]
+    pub const fn see_all_processes(self) -> bool {
+        self.has(Capability::SysPtrace) && self.has(Capability::DacReadSearch)
+    }
+
     /// Those of `wanted` that are not in force.
     pub fn missing(self, wanted: &[Capability]) -> impl Iterator<Item = Capability> {
         wanted.iter().copied().filter(move |one| !self.has(*one))

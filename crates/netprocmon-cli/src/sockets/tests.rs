@@ -75,7 +75,7 @@ pub(crate) fn inventory() -> Inventory {
         (3, vec![Pid(9)]),
         (5, vec![Pid(99)]),
     ]);
-    Inventory::of(sockets, &owners, process, service, Viewer::User)
+    Inventory::of(sockets, &owners, process, service, Viewer::OfItsOwn)
 }
 
 #[test]
@@ -102,8 +102,8 @@ fn a_hidden_owner_is_said() {
     assert_eq!(inventory.hidden.len(), 1);
     assert_eq!(inventory.degradations[0].code, "owners_hidden");
     assert!(inventory.degradations[0].remedy.is_some());
-    assert!(hidden_owners(0, Viewer::User).is_none());
-    let for_root = hidden_owners(2, Viewer::Root).unwrap();
+    assert!(hidden_owners(0, Viewer::OfItsOwn).is_none());
+    let for_root = hidden_owners(2, Viewer::OfAll).unwrap();
     assert_eq!(for_root.remedy, None);
 }
 
@@ -157,7 +157,13 @@ fn both_ends_on_this_host_name_each_other() {
         end("127.0.0.1:9", "127.0.0.1:9", 10, 1),
     ];
     let owners = (1..=10).map(|inode| (inode, vec![Pid(u32::try_from(inode).unwrap())]));
-    let inventory = Inventory::of(sockets, &owners.collect(), process, service, Viewer::User);
+    let inventory = Inventory::of(
+        sockets,
+        &owners.collect(),
+        process,
+        service,
+        Viewer::OfItsOwn,
+    );
     let peers = inventory.holders.iter().map(|holder| {
         let usage = usage(&holder.sockets[0], &inventory.remotes);
         usage.connection.peer.map_or(0, |peer| peer.process.pid.0)

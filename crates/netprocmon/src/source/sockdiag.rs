@@ -29,6 +29,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use netprocmon_host::interface::NewInterface;
+use netprocmon_host::privilege::Capabilities;
 use netprocmon_host::privilege::Capability::{self, DacReadSearch, SysAdmin, SysPtrace};
 use netprocmon_host::route::Routes;
 use netprocmon_host::socket::{Ended, Tcp};
@@ -101,7 +102,7 @@ fn degradations(told_of_ends: bool) -> Vec<Degradation> {
                       look at them is missing, and so are those that open and close between two looks";
         Degradation::new("ends_unseen", missed)
     });
-    if !Census::sees_other_users() {
+    if !Capabilities::effective().see_all_processes() {
         let missed = "the sockets of other users' processes are not seen";
         all.push(
             Degradation::new("other_users", missed)

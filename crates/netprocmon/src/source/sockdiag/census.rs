@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use netprocmon_host::privilege::{Capabilities, Capability};
+use netprocmon_host::privilege::Capabilities;
 use netprocmon_host::tree::Trees;
 use netprocmon_host::{process, socket};
 use netprocmon_model::{Observation, Pid, Process, ProcessId};
@@ -45,17 +45,10 @@ impl Census {
         Self {
             known: BTreeMap::new(),
             uid: rustix::process::geteuid().as_raw(),
-            sees_all: Self::sees_other_users(),
+            sees_all: Capabilities::effective().see_all_processes(),
             next_walk: Instant::now(),
             next_question: Instant::now(),
         }
-    }
-
-    /// Whether `/proc/PID/fd` of other users may be read.
-    pub(super) fn sees_other_users() -> bool {
-        let ours = Capabilities::effective();
-        let needed = [Capability::SysPtrace, Capability::DacReadSearch];
-        ours.missing(&needed).next().is_none()
     }
 
     /// Finds the holders of sockets that have none, and of those that were passed on.
