@@ -1,14 +1,14 @@
 //! Where this process stands: which of its namespaces are the host's own, and in which container.
 //!
-//! The inode numbers of the first namespaces are fixed (`<linux/nsfs.h>`, `PROC_*_INIT_INO`); a
-//! network namespace has none, so it is compared with that of process 1 where that may be looked at.
+//! The inode numbers of the first namespaces are fixed (`<linux/nsfs.h>`, `PROC_*_INIT_INO`), that of
+//! the first network namespace only since Linux 6.18.
 
 use std::fs;
 
-use netprocmon_model::Pid;
+use netprocmon_model::{NetnsId, Pid};
 use serde::Serialize;
 
-use crate::{place, process};
+use crate::{netns, place, process};
 
 /// Whether a namespace is the host's first one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -58,12 +58,20 @@ fn first(kind: &str, number: u32) -> Namespace {
     }
 }
 
-/// Process 1 of the host lives in the first one; that of a container says nothing.
+/// The number of the first network namespace since Linux 6.18 (`NET_NS_INIT_INO`,
+/// `<linux/nsfs.h>`); before it was one of those that are given to all, which are higher.
+const FIRST_NETWORK: u32 = 0xefff_fff9;
+
+/// Where the number does not tell: process 1 of the host lives in the first one; that of a container
+/// says nothing.
 fn network(pid: Namespace) -> Namespace {
     let ours = process::netns(Pid(std::process::id()));
+    let is_first = |netns: NetnsId| netns.inode == FIRST_NETWORK;
     match (pid, process::netns(Pid(1)), ours) {
+        (_, _, Some(ours)) if is_first(ours) => Namespace::Initial,
         (Namespace::Initial, Some(first), Some(ours)) if first == ours => Namespace::Initial,
         (Namespace::Initial, Some(_), Some(_)) => Namespace::Inner,
+        _ if netns::all().iter().any(|one| is_first(one.id)) => Namespace::Inner,
         _ => Namespace::Unknown,
     }
 }

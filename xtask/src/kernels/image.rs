@@ -104,8 +104,10 @@ fn copy_modules(busybox: &Path, kernel: &Kernel, root: &Path) -> Result<()> {
         wanted.extend(depends(&module));
         fs::write(to.join(format!("{name}.ko")), module)?;
     }
+    // The packages of 7.x have none; depmod wants them to be there.
     for list in ["modules.order", "modules.builtin"] {
-        fs::copy(kernel.modules.join(list), to.join(list))?;
+        let text = fs::read(kernel.modules.join(list)).unwrap_or_default();
+        fs::write(to.join(list), text).with_context(|| format!("write {list}"))?;
     }
     let mut depmod = Command::new(busybox);
     let depmod = depmod.args(["depmod", "-b"]).arg(root).arg(&kernel.release);
