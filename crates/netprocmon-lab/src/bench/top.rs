@@ -4,6 +4,7 @@
 //! everybody moving something in each second.
 
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,7 +28,10 @@ struct Top {
 
 impl Top {
     fn start(view: &str) -> Result<Self> {
-        let socket = format!("netprocmon-bench-{}", std::process::id());
+        // A name that was used is not free at once.
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Relaxed);
+        let socket = format!("netprocmon-bench-{}-{number}", std::process::id());
         let program = program()?;
         let run = format!(
             "exec env LANG=C.UTF-8 XDG_CONFIG_HOME=/nowhere {} top --view {view}",
@@ -52,7 +56,12 @@ impl Top {
         let mut tmux = Command::new("tmux");
         let output = tmux.args(["-L", &self.socket]).args(arguments).output();
         let output = output.context("start tmux")?;
-        ensure!(output.status.success(), "tmux {arguments:?} failed");
+        let why = String::from_utf8_lossy(&output.stderr);
+        ensure!(
+            output.status.success(),
+            "tmux {arguments:?}: {}",
+            why.trim()
+        );
         Ok(String::from_utf8(output.stdout)?)
     }
 }
