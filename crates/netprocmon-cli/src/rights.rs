@@ -26,6 +26,7 @@ use netprocmon::host::privilege::Capability;
 use netprocmon::host::privilege::reduce::{self, Identity};
 use netprocmon::host::sudo::{self, Caller};
 use netprocmon::host::user::Account;
+use rustix::process::Gid;
 
 use crate::exit::{Failure, Status};
 
@@ -64,6 +65,7 @@ const NAMING: [&str; 4] = ["HOME", "LOGNAME", "SHELL", "USER"];
 
 /// Becomes the user who called sudo or, where one is given, that one.
 pub(crate) fn assume(given: Option<&str>) -> anyhow::Result<Role> {
+    undo_set_user_id()?;
     let (identity, environment) = match (given, sudo::caller()) {
         (Some(name), caller) => named(name, caller)?,
         (None, Some(caller)) => of_caller(caller),
@@ -82,6 +84,22 @@ pub(crate) fn assume(given: Option<&str>) -> anyhow::Result<Role> {
     reduce::become_user(&identity, &STARTING)
         .with_context(|| format!("become user {uid}, in whose place sudo runs this"))?;
     Ok(Role(environment))
+}
+
+/// Whoever gave the program file root's set-user-id bit meant that others may count, not that they
+/// may do what root may.
+fn undo_set_user_id() -> anyhow::Result<()> {
+    let (real, effective) = (rustix::process::getuid(), rustix::process::geteuid());
+    if real == effective {
+        return Ok(());
+    }
+    let groups = rustix::process::getgroups().context("ask for the groups")?;
+    let identity = Identity {
+        uid: real.as_raw(),
+        gid: rustix::process::getgid().as_raw(),
+        groups: groups.into_iter().map(Gid::as_raw).collect(),
+    };
+    reduce::become_user(&identity, &STARTING).context("become the user who started this")
 }
 
 fn named(name: &str, caller: Option<Caller>) -> Result<(Identity, Environment), Failure> {

@@ -8,8 +8,7 @@ use serde_json::Value;
 
 /// As `nobody` with these capabilities, by the names that setpriv takes.
 fn doctor_with(capabilities: &[&str], arguments: &[&str]) -> Output {
-    let caps: String = capabilities.iter().map(|one| format!(",+{one}")).collect();
-    let caps = format!("-all{caps}");
+    let caps = [&["-all"], capabilities].concat().join(",+");
     let program = assert_cmd::cargo::cargo_bin!("netprocmon");
     let mut command = Command::new("setpriv");
     command

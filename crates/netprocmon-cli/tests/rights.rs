@@ -123,6 +123,23 @@ fn under_sudo_the_command_runs_as_the_caller_in_the_callers_environment() {
 
 #[test]
 #[ignore = "needs root: cargo xtask test runs it"]
+fn a_set_user_id_program_acts_for_whoever_started_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let copy = directory.path().join("netprocmon");
+    fs::copy(program(), &copy).unwrap();
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o4755)).unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let copy = copy.display();
+    let look = "id -u; id -g; id -G; echo $MARK; grep CapPrm /proc/self/status";
+    let script = format!("{copy} run -q --source ebpf -- sh -c '{look}'");
+    let expected = "65534\n65534\n65534 12\nmine\nCapPrm:\t0000000000000000\n";
+    assert_eq!(said(&as_nobody(&script)), expected);
+    let other = format!("{copy} run -q -u root -- id -u; test $? = 3");
+    assert_eq!(said(&as_nobody(&other)), "");
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test runs it"]
 fn told_otherwise_it_runs_as_that_user() {
     let as_root = as_nobody("sudo -n $NETPROCMON run -q --user root -- sh -c 'id -u; echo $HOME'");
     assert_eq!(said(&as_root), "0\n/root\n");

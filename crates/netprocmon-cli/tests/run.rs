@@ -218,6 +218,20 @@ fn a_watch_ends_with_its_pid_and_on_a_signal() {
 
 #[test]
 #[ignore = "needs root: cargo xtask test runs it"]
+fn without_a_terminal_and_a_command_it_watches() {
+    let arguments = ["-d", "0.1", "-c", "2", "--json"];
+    let output = netprocmon().args(arguments).output().unwrap();
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let types = lines.lines().map(|line| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        line["type"].clone()
+    });
+    assert_eq!(types.collect::<Vec<_>>(), ["snapshot", "snapshot"]);
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+#[ignore = "needs root: cargo xtask test runs it"]
 fn a_missing_interface_is_1() {
     let output = netprocmon()
         .args(["watch", "-i", "nonexistent0"])
