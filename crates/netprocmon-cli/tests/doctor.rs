@@ -2,19 +2,21 @@
 //! it. setpriv(1) gives a user of no rights the ones that are named.
 #![allow(clippy::unwrap_used, clippy::panic)] // a test's helpers may, as its tests do
 
+mod common;
+
 use std::process::{Command, Output, Stdio};
 
+use common::ForAnybody;
 use serde_json::Value;
 
 /// As `nobody` with these capabilities, by the names that setpriv takes.
-fn doctor_with(capabilities: &[&str], arguments: &[&str]) -> Output {
+fn doctor_with(here: &ForAnybody, capabilities: &[&str], arguments: &[&str]) -> Output {
     let caps = [&["-all"], capabilities].concat().join(",+");
-    let program = assert_cmd::cargo::cargo_bin!("netprocmon");
     let mut command = Command::new("setpriv");
     command
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
         .args(["--inh-caps", &caps, "--ambient-caps", &caps])
-        .arg(program)
+        .arg(here.program())
         .arg("doctor")
         .args(arguments)
         .stdin(Stdio::null());
@@ -37,6 +39,7 @@ fn works(diagnosis: &Value) -> Vec<(&str, bool)> {
 #[test]
 #[ignore = "needs root: cargo xtask test runs it"]
 fn what_works_is_what_the_capabilities_are_for() {
+    let here = ForAnybody::new();
     let bpf = ["bpf", "perfmon", "net_admin"];
     for (capabilities, expected, status) in [
         (&[][..], [false, false, true], 3),
@@ -46,7 +49,7 @@ fn what_works_is_what_the_capabilities_are_for() {
         (&bpf, [true, false, true], 0),
         (&["sys_admin"], [true, false, true], 0),
     ] {
-        let output = doctor_with(capabilities, &["--json"]);
+        let output = doctor_with(&here, capabilities, &["--json"]);
         let diagnosis = json(&output);
         let sources = ["ebpf", "packet", "sockdiag"].into_iter();
         let expected: Vec<_> = sources.zip(expected).collect();
@@ -64,20 +67,20 @@ fn what_works_is_what_the_capabilities_are_for() {
 #[test]
 #[ignore = "needs root: cargo xtask test runs it"]
 fn the_remedy_is_a_command_that_names_this_program_and_what_is_missing() {
-    let diagnosis = json(&doctor_with(&["bpf", "net_admin"], &["--json"]));
+    let here = ForAnybody::new();
+    let diagnosis = json(&doctor_with(&here, &["bpf", "net_admin"], &["--json"]));
     let ebpf = &diagnosis["sources"][0];
     let remedy = ebpf["remedy"].as_str().unwrap();
-    let program = assert_cmd::cargo::cargo_bin!("netprocmon");
     assert!(remedy.contains("setcap"), "{remedy}");
     assert!(
-        remedy.contains(&format!("'{}'", program.display())),
+        remedy.contains(&format!("'{}'", here.program().display())),
         "{remedy}"
     );
     assert!(
         ebpf["why"].as_str().unwrap().contains("cap_perfmon"),
         "{ebpf}"
     );
-    let text = doctor_with(&["bpf", "net_admin"], &[]);
+    let text = doctor_with(&here, &["bpf", "net_admin"], &[]);
     let text = String::from_utf8(text.stdout).unwrap();
     assert!(
         text.contains("✗ ebpf") && text.contains("✓ sockdiag"),

@@ -4,6 +4,8 @@
 //! the machine's own rules are not touched.
 #![allow(clippy::unwrap_used, clippy::panic)] // a test's helpers may, as its tests do
 
+mod common;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
@@ -12,6 +14,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 
+use common::ForAnybody;
 use serde_json::Value;
 
 /// `nobody` and `nogroup`, on every Debian.
@@ -30,7 +33,7 @@ fn program() -> &'static Path {
 }
 
 /// Of each thread: the uid, the permitted, effective and inheritable capabilities, and whether it
-/// can gain any.
+/// can gain any; the one that looks names up last.
 fn threads(pid: u32) -> Vec<(u32, [u64; 3], bool)> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let of = |status: &str, name: &str| {
@@ -41,13 +44,16 @@ fn threads(pid: u32) -> Vec<(u32, [u64; 3], bool)> {
     let rights = tasks.map(|task| {
         let status = fs::read_to_string(task.unwrap().path().join("status")).unwrap();
         let set = |name| u64::from_str_radix(&of(&status, name), 16).unwrap();
-        (
+        let rights = (
             of(&status, "Uid:").parse().unwrap(),
             [set("CapPrm:"), set("CapEff:"), set("CapInh:")],
             of(&status, "NoNewPrivs:") == "0",
-        )
+        );
+        (of(&status, "Name:") == "netprocmon-name", rights)
     });
-    rights.collect()
+    let mut rights: Vec<_> = rights.collect();
+    rights.sort_unstable();
+    rights.into_iter().map(|(_, rights)| rights).collect()
 }
 
 /// Starts a watch, which counts when this returns.
@@ -81,10 +87,23 @@ fn a_watch_keeps_what_its_source_needs_and_no_more() {
     }
 }
 
+/// It is not only asked for little: it has nothing from its start on.
+#[test]
+#[ignore = "needs root: cargo xtask test runs it"]
+fn the_thread_that_asks_name_servers_has_no_rights() {
+    let arguments = ["watch", "--json", "-d", "0.1", "--connections", "--resolve"];
+    let mut child = watch(Command::new(program()).args(arguments));
+    let kept = LOOKING | BPF;
+    let expected = [(0, [kept, kept, 0], false), (0, [0, 0, 0], false)];
+    assert_eq!(threads(child.id()), expected);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 /// Runs a line of shell as `nobody`, who may call sudo without a password.
 fn as_nobody(script: &str) -> Output {
-    let directory = tempfile::tempdir().unwrap();
-    let rules = directory.path().join("sudoers");
+    let here = ForAnybody::new();
+    let rules = here.directory().join("sudoers");
     fs::write(
         &rules,
         "Defaults secure_path=\"/usr/sbin:/usr/bin:/sbin:/bin\"\nALL ALL=(ALL) NOPASSWD: ALL\n",
@@ -96,8 +115,9 @@ fn as_nobody(script: &str) -> Output {
                    NETPROCMON=\"$2\" sh -c \"$3\"";
     let mut command = Command::new("unshare");
     command.args(["--mount", "sh", "-c", outside, "sh"]);
-    command.arg(&rules).arg(program()).arg(script);
-    let output = command.stdin(Stdio::null()).output().unwrap();
+    command.arg(&rules).arg(here.program()).arg(script);
+    let output = command.current_dir("/").stdin(Stdio::null()).output();
+    let output = output.unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{script}: {text}");
     output
@@ -124,11 +144,11 @@ fn under_sudo_the_command_runs_as_the_caller_in_the_callers_environment() {
 #[test]
 #[ignore = "needs root: cargo xtask test runs it"]
 fn a_set_user_id_program_acts_for_whoever_started_it() {
-    let directory = tempfile::tempdir().unwrap();
-    let copy = directory.path().join("netprocmon");
+    let here = ForAnybody::new();
+    // Not the link to the one that was built.
+    let copy = here.directory().join("copy");
     fs::copy(program(), &copy).unwrap();
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o4755)).unwrap();
-    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let copy = copy.display();
     let look = "id -u; id -g; id -G; echo $MARK; grep CapPrm /proc/self/status";
     let script = format!("{copy} run -q --source ebpf -- sh -c '{look}'");

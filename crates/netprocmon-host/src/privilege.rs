@@ -74,18 +74,11 @@ impl Capability {
 pub struct Capabilities(u64);
 
 impl Capabilities {
-    /// The effective set of the calling thread; empty where `/proc` cannot be read.
+    /// The effective set of the calling thread (capget(2)).
     #[must_use]
     pub fn effective() -> Self {
-        let text = fs::read("/proc/thread-self/status").unwrap_or_default();
-        Self::parse(&text).unwrap_or_default()
-    }
-
-    fn parse(status: &[u8]) -> Option<Self> {
-        let mut lines = status.split(|byte| *byte == b'\n');
-        let digits = lines.find_map(|line| line.strip_prefix(b"CapEff:"))?;
-        let digits = std::str::from_utf8(digits).ok()?.trim();
-        u64::from_str_radix(digits, 16).ok().map(Self)
+        let sets = rustix::thread::capabilities(None);
+        Self(sets.map_or(0, |sets| sets.effective.bits()))
     }
 
     /// Whether this one is in force.
@@ -162,9 +155,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn capabilities_of_a_status_file() {
-        let status = b"Name:\tx\nCapPrm:\t000001ffffffffff\nCapEff:\t000000c000003000\n";
-        let held = Capabilities::parse(status).unwrap();
+    fn capabilities_by_their_numbers() {
+        let held = Capabilities(0x0000_00c0_0000_3000);
         let has: Vec<_> = Capability::ALL
             .into_iter()
             .filter(|one| held.has(*one))
@@ -174,8 +166,16 @@ mod tests {
             held.missing(&[Bpf, SysAdmin]).collect::<Vec<_>>(),
             [SysAdmin]
         );
-        assert_eq!(Capabilities::parse(b"CapEff:\tzz\n"), None);
-        assert_eq!(Capabilities::parse(b""), None);
+        assert!(!held.see_all_processes());
+    }
+
+    /// What we ask by a call the kernel tells in a file too.
+    #[test]
+    fn capabilities_are_those_that_proc_tells() {
+        let status = fs::read_to_string("/proc/thread-self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+        let told = u64::from_str_radix(line.unwrap().trim(), 16).unwrap();
+        assert_eq!(Capabilities::effective(), Capabilities(told));
     }
 
     #[test]

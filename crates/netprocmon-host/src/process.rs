@@ -233,6 +233,12 @@ pub fn leader(thread: Pid) -> Option<Pid> {
     Some(Pid(Status::parse(&text)?.tgid))
 }
 
+/// The real user of a process, and all its groups.
+pub(crate) fn user_and_groups(pid: Pid) -> Option<(u32, Vec<u32>)> {
+    let text = fs::read(format!("/proc/{pid}/status")).ok()?;
+    Some((Status::parse(&text)?.uid, stat::groups(&text)))
+}
+
 /// The parent of a process, while it lives.
 #[must_use]
 pub fn parent(pid: Pid) -> Option<Pid> {

@@ -9,12 +9,14 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use netprocmon_model::Pid;
 
 use crate::privilege::reduce::Identity;
+use crate::process;
 use crate::user::Account;
 
 /// sudo, its monitor for a pseudo-terminal, and what called it.
@@ -40,10 +42,10 @@ pub fn caller() -> Option<Caller> {
 }
 
 /// What is looked at of a process above.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct Ancestor {
-    name: String,
-    parent: u32,
+    name: Arc<str>,
+    parent: Pid,
     uid: u32,
     groups: Vec<u32>,
     environment: Vec<u8>,
@@ -63,7 +65,7 @@ fn of(
     let mut next = parent;
     for _ in 0..GENERATIONS {
         let Some(ancestor) = read(next) else { break };
-        if ancestor.name == "sudo" {
+        if &*ancestor.name == "sudo" {
             environment = Some(variables(&ancestor.environment));
         } else if ancestor.uid == uid {
             return Some(Caller {
@@ -77,7 +79,7 @@ fn of(
         } else {
             break;
         }
-        next = Pid(ancestor.parent);
+        next = ancestor.parent;
     }
     // Without sudo above us it is an old shell's variable. With it, its caller has gone.
     environment.is_some().then(|| Caller {
@@ -95,27 +97,14 @@ fn of(
 
 impl Ancestor {
     fn read(pid: Pid) -> Option<Self> {
-        let file = |name| fs::read(format!("/proc/{pid}/{name}"));
+        let seen = process::glance(pid)?;
+        let (uid, groups) = process::user_and_groups(pid)?;
         Some(Self {
-            environment: file("environ").unwrap_or_default(),
-            ..Self::parse(&file("status").ok()?)?
-        })
-    }
-
-    /// `/proc/PID/status` (`proc_pid_status(5)`).
-    fn parse(status: &[u8]) -> Option<Self> {
-        let text = String::from_utf8_lossy(status);
-        let field = |name: &str| {
-            let mut lines = text.lines();
-            lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"))
-        };
-        let groups = field("Groups")?.split_ascii_whitespace();
-        Some(Self {
-            name: field("Name")?.to_owned(),
-            parent: field("PPid")?.parse().ok()?,
-            uid: field("Uid")?.split('\t').next()?.parse().ok()?,
-            groups: groups.filter_map(|gid| gid.parse().ok()).collect(),
-            environment: Vec::new(),
+            name: seen.name,
+            parent: seen.ppid,
+            uid,
+            groups,
+            environment: fs::read(format!("/proc/{pid}/environ")).unwrap_or_default(),
         })
     }
 }
@@ -132,26 +121,19 @@ fn variables(environ: &[u8]) -> Vec<(OsString, OsString)> {
     pairs.collect()
 }
 
-impl Caller {
-    /// What the caller's environment has to say; `None` where it is not known or has no such name.
-    #[must_use]
-    pub fn variable(&self, name: &str) -> Option<OsString> {
-        let mut all = self.environment.iter().flatten();
-        let found = all.find(|(known, _)| known.as_bytes() == name.as_bytes());
-        found.map(|(_, value)| value.clone())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
+    use rustix::process::Gid;
 
     use super::*;
 
     fn ancestor(name: &str, parent: u32, uid: u32, environment: &str) -> Ancestor {
         Ancestor {
-            name: name.to_owned(),
-            parent,
+            name: name.into(),
+            parent: Pid(parent),
             uid,
             groups: vec![uid, 27],
             environment: environment.as_bytes().to_vec(),
@@ -182,7 +164,8 @@ mod tests {
             let caller = caller_of(parent, "1000", &all).unwrap();
             assert_eq!((caller.identity.uid, caller.identity.gid), (1000, 100));
             assert_eq!(caller.identity.groups, [1000, 27]);
-            assert_eq!(caller.variable("HOME").unwrap(), "/home/ana");
+            let environment = caller.environment.unwrap();
+            assert_eq!(environment[0], ("HOME".into(), "/home/ana".into()));
         }
         // A sudo that has put us in its own place.
         let caller = caller_of(10, "1000", &all).unwrap();
@@ -202,20 +185,17 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kernel_says_of_a_process() {
-        let status =
-            b"Name:\tsudo\nUmask:\t0022\nPPid:\t7\nUid:\t1000\t0\t0\t0\nGroups:\t4 27 1000 \n";
-        let parsed = Ancestor::parse(status).unwrap();
-        assert_eq!(
-            parsed,
-            Ancestor {
-                groups: vec![4, 27, 1000],
-                ..ancestor("sudo", 7, 1000, "")
-            }
-        );
-        assert_eq!(Ancestor::parse(b"Name:\tsudo\n"), None);
+    fn this_process_as_an_ancestor() {
         let here = Ancestor::read(Pid(std::process::id())).unwrap();
         assert_eq!(here.uid, rustix::process::getuid().as_raw());
+        let groups = rustix::process::getgroups().unwrap().into_iter();
+        let groups: BTreeSet<_> = groups.map(Gid::as_raw).collect();
+        assert_eq!(BTreeSet::from_iter(here.groups), groups);
+        assert!(!here.environment.is_empty());
+    }
+
+    #[test]
+    fn an_environment_is_taken_apart() {
         assert_eq!(
             variables(b"A=1\0=x\0B\0C=a=b\0"),
             [("A".into(), "1".into()), ("C".into(), "a=b".into())]
@@ -225,7 +205,7 @@ mod tests {
     proptest! {
         #[test]
         fn noise_does_no_harm(noise: Vec<u8>) {
-            let _ = (Ancestor::parse(&noise), variables(&noise));
+            let _ = variables(&noise);
         }
     }
 }

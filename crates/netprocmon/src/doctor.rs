@@ -192,10 +192,25 @@ impl Verdict {
             obstacle: Some(error.kind()),
         }
     }
+
+    /// The same as what a monitor says that counts with another source instead.
+    pub(crate) fn lack(&self) -> Degradation {
+        let code = match self.obstacle {
+            Some(ErrorKind::PermissionDenied) => "missing_capability",
+            _ => "source_unavailable",
+        };
+        let why = self.why.as_deref().unwrap_or_default();
+        let message = format!("the {} source does not work here: {why}", self.source);
+        Degradation {
+            remedy: self.remedy.clone(),
+            ..Degradation::new(code, message)
+        }
+    }
 }
 
 fn why(error: &Error) -> String {
     match error.kind() {
+        // It says what is missing; the kernel's own word for that adds nothing.
         ErrorKind::PermissionDenied => error.to_string(),
         _ => error.chain(),
     }

@@ -25,7 +25,7 @@ use crate::directory::HostDirectory;
 use crate::doctor::{Diagnosis, Verdict};
 use crate::error::{no_such_address, no_such_interface, no_such_process};
 use crate::interfaces::Interfaces;
-use crate::source::{self, Source, Started};
+use crate::source::{self, Source};
 use crate::ticker::Ticker;
 use crate::watched::Watched;
 use crate::{Children, Error, MonitorBuilder, Traffic, ports};
@@ -49,9 +49,10 @@ use crate::{Children, Error, MonitorBuilder, Traffic, ports};
 /// ```
 pub struct Monitor {
     source: Box<dyn Source>,
-    /// Of better sources than this one: what they lacked.
-    missing: Vec<Degradation>,
+    /// Better sources, which did not start.
     refused: Vec<Verdict>,
+    /// The same as degradations.
+    missing: Vec<Degradation>,
     ledger: Ledger,
     /// What the ledger asks about remotes, where there are any.
     directory: Option<Arc<HostDirectory>>,
@@ -97,11 +98,7 @@ impl Monitor {
                 HostDirectory::open(&asked.origins, asked.reverse_lookup && asked.connections)?;
             directory = Some(Arc::new(open));
         }
-        let Started {
-            source,
-            missing,
-            refused,
-        } = source::start(&asked)?;
+        let (source, refused) = source::start(&asked)?;
         let mut ledger = Ledger::new(source.kind(), asked.retention, asked.connections);
         if let Some(open) = &directory {
             ledger = ledger.with_directory(Arc::<HostDirectory>::clone(open));
@@ -112,7 +109,7 @@ impl Monitor {
             ledger,
             directory,
             source,
-            missing,
+            missing: refused.iter().map(Verdict::lack).collect(),
             refused,
             interfaces,
             ticker,

@@ -5,7 +5,6 @@
 //! there when it is there. What waits and what is kept is bounded; an address that finds no room is
 //! asked for again later.
 
-use std::cell::LazyCell;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -54,21 +53,17 @@ impl Reverse {
     /// whatever the host is set up to ask.
     pub(crate) fn start() -> io::Result<Self> {
         // Names come from the network, and what takes them apart is the host's own resolver: the
-        // thread has nothing left to do harm with before it is asked for the first.
-        let harmless = LazyCell::new(give_up_rights);
-        Self::with(move |address| {
-            if *harmless {
-                getnameinfo(address)
-            } else {
-                None
-            }
+        // thread first of all gives up whatever harm could be done with.
+        Self::with(|| {
+            let harmless = give_up_rights();
+            move |address| if harmless { getnameinfo(address) } else { None }
         })
     }
 
     /// One that finds nothing.
     #[cfg(test)]
     pub(crate) fn counting() -> Self {
-        Self::with(|_| None).unwrap()
+        Self::with(|| |_| None).unwrap()
     }
 
     /// How many addresses it was asked for.
@@ -77,13 +72,16 @@ impl Reverse {
         self.shared.answers().known.len()
     }
 
-    fn with(ask: impl FnMut(IpAddr) -> Option<String> + Send + 'static) -> io::Result<Self> {
+    /// `begin` is called on the thread, and gives what is asked there.
+    fn with<A: FnMut(IpAddr) -> Option<String>>(
+        begin: impl FnOnce() -> A + Send + 'static,
+    ) -> io::Result<Self> {
         let (waiting, queue) = sync_channel(WAITING);
         let shared = Arc::new(Shared::default());
         let answers = Arc::downgrade(&shared);
         std::thread::Builder::new()
             .name("netprocmon-names".to_owned())
-            .spawn(move || work(&queue, &answers, ask))?;
+            .spawn(move || work(&queue, &answers, begin()))?;
         Ok(Self { waiting, shared })
     }
 
@@ -189,9 +187,11 @@ mod tests {
     fn slow() -> (Reverse, Receiver<IpAddr>, Sender<Option<String>>) {
         let (asked_for, questions) = channel();
         let (answers, answer) = channel();
-        let reverse = Reverse::with(move |address| {
-            asked_for.send(address).ok()?;
-            answer.recv().ok()?
+        let reverse = Reverse::with(|| {
+            move |address| {
+                asked_for.send(address).ok()?;
+                answer.recv().ok()?
+            }
         });
         (reverse.unwrap(), questions, answers)
     }

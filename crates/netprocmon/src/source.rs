@@ -87,32 +87,15 @@ pub(crate) trait Source: AsFd + Send + Sync {
     fn members_of_tree(&self, tree: TreeNumber) -> Vec<Pid>;
 }
 
-/// A source that counts, and what better ones lacked.
-pub(crate) struct Started {
-    pub(crate) source: Box<dyn Source>,
-    pub(crate) missing: Vec<Degradation>,
-    /// The same of each in full.
-    pub(crate) refused: Vec<Verdict>,
-}
-
-/// Starts the best source that is asked for and works.
+/// Starts the best source that is asked for and works, and says why better ones did not.
 ///
 /// Whether a source works is found out by starting it: no version number tells.
-pub(crate) fn start(asked: &MonitorBuilder) -> Result<Started, Error> {
+pub(crate) fn start(asked: &MonitorBuilder) -> Result<(Box<dyn Source>, Vec<Verdict>), Error> {
     let mut facts = Facts::default();
     loop {
-        let Plan { source, missing } = choose(asked.source, &mut facts)?;
+        let Plan { source, refused } = choose(asked.source, &mut facts)?;
         match start_one(source, asked) {
-            Ok(source) => {
-                let refused = facts.refused();
-                return Ok(Started {
-                    source,
-                    missing,
-                    refused: refused
-                        .map(|(kind, error)| Verdict::refused(kind, error))
-                        .collect(),
-                });
-            }
+            Ok(source) => return Ok((source, refused)),
             Err(error) => facts.refuse(source, error),
         }
     }

@@ -1,7 +1,8 @@
 //! `netprocmon run`: counts a command and all its descendants, and reports when they have ended.
 //!
 //! In order: become whoever is meant to run it, open the report's file, start counting, start the
-//! command, give up what counting does not need; pass signals on while it runs; wait for descendants that outlive it, and a little for what the kernel still sends; report.
+//! command, give up what counting does not need; pass signals on while it runs; wait for descendants
+//! that outlive it, and a little for what the kernel still sends; report.
 //! What fails before the command is started ends with nothing started; what fails afterwards does
 //! not stop the command, it is told at the end.
 

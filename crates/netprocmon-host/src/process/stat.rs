@@ -58,6 +58,15 @@ impl Status {
     }
 }
 
+/// All groups of a process, in `/proc/PID/status`.
+pub(crate) fn groups(status: &[u8]) -> Vec<u32> {
+    let mut lines = status.split(|byte| *byte == b'\n');
+    let line = lines.find_map(|line| line.strip_prefix(b"Groups:"));
+    let line = String::from_utf8_lossy(line.unwrap_or_default());
+    let numbers = line.split_ascii_whitespace();
+    numbers.filter_map(|gid| gid.parse().ok()).collect()
+}
+
 /// The arguments of `/proc/PID/cmdline`, each ended by a NUL.
 ///
 /// Empty ones at the end are dropped: a program that writes its own title over its arguments

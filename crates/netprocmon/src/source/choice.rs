@@ -3,8 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use netprocmon_model::{Degradation, SourceKind};
+use netprocmon_model::SourceKind;
 
+use crate::doctor::Verdict;
 use crate::{Error, ErrorKind};
 
 /// From the best to the one that always works.
@@ -88,22 +89,17 @@ impl Facts {
         self.refused.push((source, error));
     }
 
-    /// The sources that do not start, in the order in which they were tried.
-    pub(crate) fn refused(&self) -> impl Iterator<Item = (SourceKind, &Error)> {
-        self.refused.iter().map(|(kind, error)| (*kind, error))
-    }
-
     fn refusal(&self, source: SourceKind) -> Option<usize> {
         self.refused.iter().position(|(kind, _)| *kind == source)
     }
 }
 
 /// What to start, and what is lost with it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) source: SourceKind,
-    /// Why no better one was taken: how to get the best of them stands in the remedy.
-    pub(crate) missing: Vec<Degradation>,
+    /// Why no better one was taken, the best first.
+    pub(crate) refused: Vec<Verdict>,
 }
 
 /// Takes the best source that `request` allows and that is not known to fail. Where there is none
@@ -111,13 +107,11 @@ pub(crate) struct Plan {
 pub(crate) fn choose(request: SourceChoice, facts: &mut Facts) -> Result<Plan, Error> {
     let allowed = |kind: &SourceKind| request.only().is_none_or(|only| only == *kind);
     let allowed = BEST_FIRST.into_iter().filter(allowed);
-    let mut missing = Vec::new();
+    let mut refused = Vec::new();
     for source in allowed.clone() {
-        match facts.refusal(source) {
-            None => return Ok(Plan { source, missing }),
-            Some(at) => {
-                missing.extend(facts.refused.get(at).map(|(_, error)| lacks(source, error)));
-            }
+        match facts.refusal(source).and_then(|at| facts.refused.get(at)) {
+            None => return Ok(Plan { source, refused }),
+            Some((_, error)) => refused.push(Verdict::refused(source, error)),
         }
     }
     let best = allowed.clone().find_map(|source| facts.refusal(source));
@@ -127,26 +121,10 @@ pub(crate) fn choose(request: SourceChoice, facts: &mut Facts) -> Result<Plan, E
     })
 }
 
-fn lacks(source: SourceKind, error: &Error) -> Degradation {
-    let code = match error.kind() {
-        ErrorKind::PermissionDenied => "missing_capability",
-        _ => "source_unavailable",
-    };
-    // What is not permitted says what is missing; the kernel's own word for that adds nothing.
-    let why = match error.kind() {
-        ErrorKind::PermissionDenied => error.to_string(),
-        _ => error.chain(),
-    };
-    let message = format!("the {source} source does not work here: {why}");
-    let degradation = Degradation::new(code, message);
-    match error.remedy() {
-        Some(remedy) => degradation.with_remedy(remedy),
-        None => degradation,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use netprocmon_model::Degradation;
+
     use super::*;
     use SourceKind::{Ebpf, Packet, Sockdiag};
 
@@ -186,11 +164,12 @@ mod tests {
             match (choose(asked, &mut facts(refused)), taken) {
                 (Ok(plan), Ok(expected)) => {
                     assert_eq!(plan.source, expected, "{row}");
-                    let remedies = plan.missing.iter().map(|one| one.remedy.clone());
+                    let missing: Vec<_> = plan.refused.iter().map(Verdict::lack).collect();
+                    let remedies = missing.iter().map(|one| one.remedy.clone());
                     let expected = told.iter().map(|kind| Some(format!("get {kind}")));
-                    assert!(remedies.eq(expected), "{row}: {:?}", plan.missing);
+                    assert!(remedies.eq(expected), "{row}: {missing:?}");
                     let is_right = |one: &Degradation| one.code == "missing_capability";
-                    assert!(plan.missing.iter().all(is_right), "{row}");
+                    assert!(missing.iter().all(is_right), "{row}");
                 }
                 (Err(error), Err(expected)) => {
                     assert_eq!(error.to_string(), format!("no {expected}"), "{row}");
