@@ -135,35 +135,52 @@ fn every_byte_over_loopback_is_counted_once_for_each_side_and_is_ours() {
     });
 }
 
+/// How long the server thinks: without it a connection over loopback is over after 0.2 ms, before a
+/// debug build is awake. What is nearly at once is the lab's to measure.
+const THOUGHT: Duration = Duration::from_millis(3);
+const PROGRAMS: usize = 20;
+/// Whoever is late finds none of them; how many are missed depends on what else the machine does.
+const AT_LEAST: usize = PROGRAMS * 3 / 4;
+
+/// Asks a server in this process with a program, whose pid this gives.
+fn ask_with_curl(listener: &TcpListener) -> Pid {
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let mut curl = Command::new("curl")
+        .args(["-s", "-o", "/dev/null", &url])
+        .spawn()
+        .unwrap();
+    let (mut server, _) = listener.accept().unwrap();
+    let _ = server.read(&mut [0; 1000]).unwrap();
+    std::thread::sleep(THOUGHT);
+    let answer = b"HTTP/1.0 200 OK\r\nContent-Length: 1000\r\n\r\n";
+    server
+        .write_all(&[&answer[..], &[7; 1000]].concat())
+        .unwrap();
+    drop(server);
+    assert!(curl.wait().unwrap().success());
+    Pid(curl.id())
+}
+
 #[test]
 #[ignore = "needs root: cargo xtask test runs it"]
-fn a_program_of_a_few_milliseconds_has_its_bytes() {
+fn programs_of_a_few_milliseconds_have_their_bytes() {
     in_a_namespace(|| {
         let mut source = PacketSource::start(Options::default()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/", listener.local_addr().unwrap());
-        let mut curl = Command::new("curl")
-            .args(["-s", "-o", "/dev/null", &url])
-            .spawn()
-            .unwrap();
-        let (mut server, _) = listener.accept().unwrap();
-        let _ = server.read(&mut [0; 1000]).unwrap();
-        let answer = b"HTTP/1.0 200 OK\r\nContent-Length: 1000\r\n\r\n";
-        server
-            .write_all(&[&answer[..], &[7; 1000]].concat())
-            .unwrap();
-        drop(server);
-        assert!(curl.wait().unwrap().success());
+        let programs: Vec<_> = (0..PROGRAMS).map(|_| ask_with_curl(&listener)).collect();
         let mut sums = Sums::new();
         collect(&mut source, &mut sums);
-        let of = |pid: u32| {
-            let ours = sums.iter().filter(|((owner, _), _)| {
-                matches!(owner, Owner::Process(process) if process.pid == Pid(pid))
-            });
-            ours.map(|(_, sum)| sum[2]).sum::<i64>()
+        let of = |pid: Pid| {
+            let theirs = sums.iter().filter(
+                |((owner, _), _)| matches!(owner, Owner::Process(process) if process.pid == pid),
+            );
+            theirs.map(|(_, sum)| sum[2]).sum::<i64>()
         };
-        assert!(of(curl.id()) > 1000, "{sums:?}");
-        assert!(of(std::process::id()) > 70, "{sums:?}");
+        let found = programs.iter().filter(|pid| of(**pid) > 1000).count();
+        assert!(found >= AT_LEAST, "{found} of {PROGRAMS}: {sums:?}");
+        // This process listens all the time: whatever it was asked is its own.
+        let asked = of(Pid(std::process::id()));
+        assert!(asked > 100 * i64::try_from(PROGRAMS).unwrap(), "{sums:?}");
         assert_eq!(total(&sums), device());
     });
 }
