@@ -21,13 +21,14 @@ struct slot_key {
 	__u64 start; /* start_boottime of the thread-group leader; 0 with a reason */
 	__u32 tgid;  /* 0 with a reason */
 	__u32 ifindex;
-	__u32 netns; /* inode number */
+	__u32 netns;	  /* inode number */
+	__u32 netns_turn; /* how often that was given again before */
 	__u8 protocol;
 	__u8 ip_version;
 	__u8 reason;
-	__u8 netns_turn; /* how often the inode number was given again before */
+	__u8 unused[5];
 };
-_Static_assert(sizeof(struct slot_key) == 24, "shared with abi.rs");
+_Static_assert(sizeof(struct slot_key) == 32, "shared with abi.rs");
 
 /* The key of a slot in use, by slot; user space learns of new slots here, without a syscall. */
 struct slot_record {
@@ -35,7 +36,7 @@ struct slot_record {
 	__u32 in_use; /* written last */
 	__u32 unused;
 };
-_Static_assert(sizeof(struct slot_record) == 32, "shared with abi.rs");
+_Static_assert(sizeof(struct slot_record) == 40, "shared with abi.rs");
 
 /*
  * The counters of one slot, once for each stripe of CPUs. The first cache line is all that a
@@ -88,10 +89,9 @@ struct connection {
 	__u8 tcp_state;
 	__u8 direction; /* 0 not known, 1 in, 2 out */
 	__u8 has_remote;
-	__u8 netns_turn;
-	__u8 unused[2];
+	__u8 unused[3];
 	__u32 socket; /* of one remote among many: the row of the socket itself */
-	__u32 unused1;
+	__u32 netns_turn;
 	/* third line */
 	__u8 local[16]; /* IPv4: the first four */
 	__u8 remote[16];
@@ -171,6 +171,7 @@ struct message {
 	__u64 owner_start;
 	__u32 owner_tgid;
 	__u32 netns;
+	__u32 netns_turn;
 	__u32 sequence; /* TCP: of the first byte */
 	__u16 local_port;
 	__u16 remote_port;
@@ -178,13 +179,12 @@ struct message {
 	__u8 protocol;
 	__u8 ip_version;
 	__u8 sent;
-	__u8 netns_turn;
-	__u8 unused[2];
+	__u8 unused[7];
 	__u8 local[16]; /* IPv4: the first four */
 	__u8 remote[16];
 	__u8 bytes[MESSAGE_BYTES];
 };
-_Static_assert(sizeof(struct message) == 72 + MESSAGE_BYTES, "shared with abi.rs");
+_Static_assert(sizeof(struct message) == 80 + MESSAGE_BYTES, "shared with abi.rs");
 
 /* The kernel side's own state, one element, mapped by user space. */
 struct state {

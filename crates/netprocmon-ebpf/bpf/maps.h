@@ -39,8 +39,8 @@ struct socket_state {
 	__u8 protocol;
 	__u64 connection; /* index below, generation above; 0: none */
 	__u64 peer; /* the row of the remote that an unconnected socket sent to last */
-	__u8 netns_turn;
-	__u8 unused[7];
+	__u32 netns_turn;
+	__u32 unused;
 	/* Written as packets pass, mostly in softirq. */
 	__u64 came_bytes; /* everything that somebody is to read; above it the EPOCH */
 	__u64 came_packets;

@@ -263,7 +263,7 @@ static __always_inline void note_namespace(__u64 cookie, __u32 inode)
 		return;
 	turn = bpf_map_lookup_elem(&netns_turns, &inode);
 	if (turn)
-		netns.turn = (__sync_fetch_and_add(turn, 1) + 1) & 0xff;
+		netns.turn = __sync_fetch_and_add(turn, 1) + 1;
 	else
 		bpf_map_update_elem(&netns_turns, &inode, &first, BPF_NOEXIST);
 	bpf_map_update_elem(&namespaces, &cookie, &netns, BPF_NOEXIST);

@@ -15,10 +15,11 @@ pub(crate) struct SlotKey {
     pub(crate) tgid: u32,
     pub(crate) ifindex: u32,
     pub(crate) netns: u32,
+    pub(crate) netns_turn: u32,
     pub(crate) protocol: u8,
     pub(crate) ip_version: u8,
     pub(crate) reason: u8,
-    pub(crate) netns_turn: u8,
+    pub(crate) unused: [u8; 5],
 }
 
 /// `struct slot_record`; the key is written before `in_use`.
@@ -76,10 +77,9 @@ pub(crate) struct ConnectionRow {
     pub(crate) tcp_state: std::sync::atomic::AtomicU8,
     pub(crate) direction: u8,
     pub(crate) has_remote: u8,
-    pub(crate) netns_turn: u8,
-    unused: [u8; 2],
+    unused: [u8; 3],
     pub(crate) socket: u32,
-    unused1: u32,
+    pub(crate) netns_turn: u32,
     pub(crate) local: [u8; 16],
     pub(crate) remote: [u8; 16],
     unused2: [u64; 4],
@@ -108,7 +108,7 @@ impl From<NetnsId> for NetnsRecord {
     fn from(id: NetnsId) -> Self {
         Self {
             inode: id.inode,
-            turn: id.turn.into(),
+            turn: id.turn,
         }
     }
 }
@@ -181,6 +181,7 @@ pub(crate) struct MessageRecord {
     pub(crate) owner_start: u64,
     pub(crate) owner_tgid: u32,
     pub(crate) netns: u32,
+    pub(crate) netns_turn: u32,
     pub(crate) sequence: u32,
     pub(crate) local_port: u16,
     pub(crate) remote_port: u16,
@@ -188,8 +189,7 @@ pub(crate) struct MessageRecord {
     pub(crate) protocol: u8,
     pub(crate) ip_version: u8,
     pub(crate) sent: u8,
-    pub(crate) netns_turn: u8,
-    unused: [u8; 2],
+    unused: [u8; 7],
     pub(crate) local: [u8; 16],
     pub(crate) remote: [u8; 16],
     pub(crate) bytes: [u8; MESSAGE_BYTES],
@@ -211,8 +211,8 @@ pub(crate) struct KernelState {
     pub(crate) messages_lost: AtomicU64,
 }
 
-const _: () = assert!(size_of::<SlotKey>() == 24);
-const _: () = assert!(size_of::<SlotRecord>() == 32);
+const _: () = assert!(size_of::<SlotKey>() == 32);
+const _: () = assert!(size_of::<SlotRecord>() == 40);
 const _: () = assert!(size_of::<SlotCounters>() == 128);
 const _: () = assert!(size_of::<ConnectionRow>() == 192);
 const _: () = assert!(size_of::<PeerKey>() == 32);
@@ -220,7 +220,7 @@ const _: () = assert!(size_of::<ProcessKey>() == 16);
 const _: () = assert!(size_of::<ProcessRecord>() == 40 + COMM_LEN + EXE_LEN + ARGS_LEN);
 const _: () = assert!(size_of::<BirthRecord>() == 24 + COMM_LEN);
 const _: () = assert!(size_of::<Event>() == 32);
-const _: () = assert!(size_of::<MessageRecord>() == 72 + MESSAGE_BYTES);
+const _: () = assert!(size_of::<MessageRecord>() == 80 + MESSAGE_BYTES);
 const _: () = assert!(size_of::<KernelState>() == 72);
 
 // SAFETY: these are `repr(C)` without padding, made of integers: any bytes are a value of them.

@@ -1,5 +1,5 @@
 //! Reads the slots: what was counted since the last look, key by key, and takes slots of ended
-//! processes back for others.
+//! processes, and of nobody, back for others.
 //!
 //! Reading is plain loads from mapped memory. Taking a slot back goes in three steps, so that no
 //! byte is lost: its key leaves the index and its generation is raised, so that sockets which
@@ -121,10 +121,10 @@ impl Books {
             QUIET_BEFORE_REUSE
         };
         for slot in &mut self.slots {
-            let Some(owner) = slot.key.owner() else {
-                continue;
-            };
-            if slot.leaving || slot.quiet_since.elapsed() < quiet || !ended(owner) {
+            // One of nobody is found again where its interface is still there.
+            let owner = slot.key.owner();
+            let is_over = owner.is_none_or(&ended);
+            if slot.leaving || slot.quiet_since.elapsed() < quiet || !is_over {
                 continue;
             }
             // Already gone is as good.
@@ -133,7 +133,9 @@ impl Books {
                 stripe.generation.fetch_add(1, Release);
             }
             slot.leaving = true;
-            if let Some(count) = self.owned.get_mut(&owner) {
+            if let Some(owner) = owner
+                && let Some(count) = self.owned.get_mut(&owner)
+            {
                 *count -= 1;
                 if *count == 0 {
                     self.owned.remove(&owner);

@@ -397,7 +397,7 @@ fn new_interface(event: &Event) -> NewInterface {
         id: InterfaceId {
             netns: NetnsId {
                 inode: event.netns,
-                turn: event.netns_turn.to_le_bytes()[0],
+                turn: event.netns_turn,
             },
             index: u32::try_from(event.subject).unwrap_or_default(),
         },

@@ -147,7 +147,7 @@ fn error(operation: &'static str, netns: &Netns, reason: io::Error) -> HostError
 /// gone, but never while it lives.
 #[must_use]
 pub fn leads_to(netns: &Netns) -> bool {
-    inode(&netns.path).is_ok_and(|id| id == netns.id)
+    inode(&netns.path).is_ok_and(|id| id.inode == netns.id.inode)
 }
 
 fn inode(path: &Path) -> io::Result<NetnsId> {

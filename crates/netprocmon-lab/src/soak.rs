@@ -49,6 +49,8 @@ enum Leak {
 /// Short-lived processes, and connections, of one round.
 const PROCESSES: u32 = 1000;
 const CONNECTIONS: u32 = 2000;
+/// Interfaces of the host, and of the rounds of the last seconds.
+const LISTED: usize = 100;
 
 const SCENARIO: Scenario = Scenario::new("soak", |_| Ok(())).seat(Seat::Outside);
 
@@ -171,6 +173,9 @@ fn play(monitors: &mut [Monitor]) -> Result<Vec<Check>> {
             .map(|one| &*one.message)
             .collect();
         checks.push(Check::same("what is not seen", Vec::<&str>::new(), said));
+        let listed = snapshot.interfaces.len();
+        let what = format!("{listed} interfaces listed: no more than {LISTED}");
+        checks.push(Check::same(what, true, listed <= LISTED));
     }
     stage.release()?;
     Ok(checks)

@@ -36,11 +36,8 @@ impl Snapshot {
             ..self.clone()
         };
         for one in &mut since.unattributed {
-            let same = |other: &&crate::UnattributedUsage| {
-                (other.reason, other.interface) == (one.reason, one.interface)
-            };
-            let before = earlier.unattributed.iter().find(same);
-            one.counters = less(one.counters, before.map(|before| before.counters));
+            let before = self.unattributed_then(one, earlier);
+            one.counters = one.counters.since(&before);
         }
         for one in &mut since.interfaces {
             let before = earlier.interfaces.iter().find(|other| other.id == one.id);

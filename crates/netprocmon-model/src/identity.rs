@@ -34,8 +34,8 @@ pub struct ProcessId {
 pub struct NetnsId {
     /// Inode number.
     pub inode: u32,
-    /// How often the number was given again before, while it was watched; modulo 256.
-    pub turn: u8,
+    /// How often the number was given again before, while it was watched.
+    pub turn: u32,
 }
 
 impl NetnsId {
@@ -43,7 +43,7 @@ impl NetnsId {
     pub(crate) const LEAST: Self = Self::new(0);
     pub(crate) const GREATEST: Self = Self {
         inode: u32::MAX,
-        turn: u8::MAX,
+        turn: u32::MAX,
     };
 
     /// The first namespace with this inode number.

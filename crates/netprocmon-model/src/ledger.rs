@@ -13,20 +13,20 @@ use jiff::Timestamp;
 use crate::directory::NoDirectory;
 use crate::names::{Answer, Names};
 use crate::{
-    ConnectionId, Counters, Degradation, Directory, InterfaceId, InterfaceReading,
-    InterfaceSummary, Observation, Owner, Pid, Process, ProcessId, Reason, SCHEMA_VERSION,
-    Selection, Snapshot, SourceKind, TrafficKey, UnattributedUsage,
+    ConnectionId, Counters, Degradation, Directory, InterfaceId, InterfaceReading, Observation,
+    Owner, Pid, Process, ProcessId, SCHEMA_VERSION, Selection, Snapshot, SourceKind, TrafficKey,
 };
 
 mod account;
 mod conversation;
 mod device;
+mod interfaces;
 mod pairs;
 mod remotes;
 
 use account::Account;
 use conversation::{Conversation, Conversations};
-use device::InterfaceCount;
+use interfaces::Interfaces;
 use pairs::Pairs;
 
 /// What happens to processes and connections that have ended.
@@ -54,8 +54,7 @@ pub struct Ledger {
     directory: Arc<dyn Directory>,
     /// What the directory had found out when all were last named.
     directory_revision: u64,
-    unattributed: BTreeMap<(Reason, InterfaceId), Counters>,
-    interfaces: BTreeMap<InterfaceId, InterfaceCount>,
+    interfaces: Interfaces,
     /// Selected processes that have left the accounts for good.
     departed: Counters,
     lost_events: u64,
@@ -79,8 +78,7 @@ impl Ledger {
             names: Names::new(),
             directory: Arc::new(NoDirectory),
             directory_revision: 0,
-            unattributed: BTreeMap::new(),
-            interfaces: BTreeMap::new(),
+            interfaces: Interfaces::default(),
             departed: source.nothing_moved(),
             lost_events: 0,
             last_elapsed: None,
@@ -145,8 +143,8 @@ impl Ledger {
 
     /// Everything up to now.
     ///
-    /// `interfaces` are fresh readings of the interfaces in [`Ledger::interfaces_to_read`]; others
-    /// keep the reading that they had.
+    /// `interfaces` are fresh readings of the interfaces in [`Ledger::interfaces_to_read`], of which
+    /// those without one are gone or out of reach; others keep the reading that they had.
     pub fn snapshot(
         &mut self,
         time: Timestamp,
@@ -155,15 +153,7 @@ impl Ledger {
         degradations: &Arc<[Degradation]>,
     ) -> Snapshot {
         self.ask_directory_again();
-        for reading in interfaces {
-            if let Some(count) = self.interfaces.get_mut(&reading.id) {
-                count.read(reading);
-            }
-        }
-        let renamed = self
-            .interfaces
-            .values_mut()
-            .fold(false, |any, count| count.take_renamed() | any);
+        let renamed = self.interfaces.read(interfaces, elapsed);
         let interval = elapsed.saturating_sub(self.last_elapsed.unwrap_or_default());
         self.last_elapsed = Some(elapsed);
         let mut totals = self.departed;
@@ -194,23 +184,25 @@ impl Ledger {
             source: self.source,
             totals,
             processes,
-            unattributed: self.unattributed(),
-            interfaces: self.interface_summaries(),
+            unattributed: self.interfaces.unattributed(&self.selection),
+            interfaces: self.interfaces.summaries(&self.selection),
             lost_events: self.lost_events,
             degradations: Arc::clone(degradations),
         };
-        self.retire();
+        self.retire(elapsed);
         snapshot
     }
 
     /// The interfaces that something was counted on since the last snapshot: a reading of each is
     /// wanted for the next.
     pub fn interfaces_to_read(&self) -> impl Iterator<Item = InterfaceId> + '_ {
-        let moved = self
-            .interfaces
-            .iter()
-            .filter(|(id, count)| id.index != 0 && count.has_moved());
-        moved.map(|(id, _)| *id)
+        self.interfaces.to_read()
+    }
+
+    /// Whether anything is kept that was counted on it.
+    #[must_use]
+    pub fn counts_on(&self, interface: InterfaceId) -> bool {
+        self.interfaces.contain(interface)
     }
 
     /// Keeps the numbers of this process when it has ended, whatever the retention.
@@ -265,65 +257,19 @@ impl Ledger {
 
     fn charge(&mut self, key: TrafficKey, delta: &crate::Delta) {
         let zero = self.source.nothing_moved();
-        self.interfaces
-            .entry(key.interface)
-            .or_insert_with(|| InterfaceCount::new(zero))
-            .add(key.protocol, key.ip_version, delta);
-        match key.owner {
-            Owner::Process(id) => self
-                .accounts
-                .entry(id)
-                .or_insert_with(|| Account::new(Arc::new(Process::new(id, "")))) // facts may follow
-                .charge(&key, delta, zero),
-            Owner::Unattributed(reason) => {
-                delta.apply(
-                    self.unattributed
-                        .entry((reason, key.interface))
-                        .or_insert(zero),
-                );
+        self.interfaces.charge(&key, delta, zero);
+        if let Owner::Process(id) = key.owner {
+            let account = self.accounts.entry(id);
+            // Facts may follow.
+            let account = account.or_insert_with(|| Account::new(Process::new(id, "").into()));
+            if account.charge(&key, delta, zero) {
+                self.interfaces.add_row(key.interface);
             }
         }
     }
 
-    fn unattributed(&self) -> Vec<UnattributedUsage> {
-        let taken = self
-            .unattributed
-            .iter()
-            .filter(|((_, interface), counters)| {
-                !counters.is_zero() && self.selection.takes_interface(*interface)
-            });
-        taken
-            .map(|(&(reason, interface), &counters)| UnattributedUsage {
-                reason,
-                interface_name: self
-                    .interfaces
-                    .get(&interface)
-                    .and_then(InterfaceCount::name),
-                interface,
-                counters,
-            })
-            .collect()
-    }
-
-    fn interface_summaries(&self) -> Vec<InterfaceSummary> {
-        let taken = self.interfaces.iter().filter(|(id, count)| {
-            id.index != 0 && self.selection.takes_interface(**id) && !count.is_idle()
-        });
-        taken
-            .map(|(&id, count)| {
-                InterfaceSummary::new(
-                    count.name(),
-                    id,
-                    count.on_device_basis(),
-                    count.device(),
-                    count.link_header(),
-                )
-            })
-            .collect()
-    }
-
     /// Takes off the list what was shown as ended, and out of the books what is settled besides.
-    fn retire(&mut self) {
+    fn retire(&mut self, now: Duration) {
         let keeps = self.retention == Retention::Keep;
         for id in std::mem::take(&mut self.ended) {
             let owner = self.conversations.get(&id).and_then(Conversation::owner);
@@ -336,16 +282,24 @@ impl Ledger {
         let selection = &self.selection;
         let departed = &mut self.departed;
         let kept = &self.kept;
+        let interfaces = &mut self.interfaces;
         self.accounts.retain(|id, account| {
             if keeps && selection.takes(account.facts()) {
                 return true;
             }
-            let leaves = account.retire() && !kept.contains(id);
-            if leaves && selection.takes(account.facts()) {
+            let is_done = account.retire();
+            if account.is_listed() || kept.contains(id) {
+                return true;
+            }
+            account.let_go().for_each(|id| interfaces.drop_row(id));
+            if is_done && selection.takes(account.facts()) {
                 *departed += account.selected_total(selection);
             }
-            !leaves
+            !is_done
         });
+        if !keeps {
+            self.interfaces.retire(now, self.source.nothing_moved());
+        }
     }
 }
 

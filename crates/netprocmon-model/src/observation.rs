@@ -165,6 +165,19 @@ pub struct ConnectionReading {
 }
 
 impl Delta {
+    /// Whether anything goes over to somebody else.
+    pub(crate) fn takes_back(&self) -> bool {
+        let Self {
+            bytes_sent,
+            bytes_recv,
+            payload_sent,
+            payload_recv,
+            ..
+        } = *self;
+        let payload = payload_sent.min(payload_recv).unwrap_or_default();
+        bytes_sent.min(bytes_recv).min(payload) < 0
+    }
+
     /// Adds this change to `counters`.
     pub fn apply(&self, counters: &mut crate::Counters) {
         let add = |counter: &mut Option<u64>, change: Option<i64>| {

@@ -147,7 +147,9 @@ pub struct ProtocolUsage {
     pub counters: Counters,
 }
 
-/// What no process can be charged with, by reason and interface.
+/// What no process can be charged with, by reason and interface. What was moved on interfaces that
+/// are gone, and no longer listed, is together under the [`InterfaceId`] of none (index and
+/// namespace 0).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UnattributedUsage {
     /// Why.
@@ -164,6 +166,22 @@ pub struct UnattributedUsage {
 }
 
 impl Snapshot {
+    /// What a row of [`Snapshot::unattributed`] had counted in an `earlier` snapshot, by itself or,
+    /// where it is that of interfaces that are gone, under them.
+    #[must_use]
+    pub fn unattributed_then(&self, row: &UnattributedUsage, earlier: &Self) -> Counters {
+        let is_listed = |interface| {
+            let mut rows = self.unattributed.iter();
+            rows.any(|one| (one.reason, one.interface) == (row.reason, interface))
+        };
+        let of_gone = row.interface == InterfaceId::default();
+        let rows = earlier.unattributed.iter().filter(|then| {
+            then.reason == row.reason
+                && (then.interface == row.interface || of_gone && !is_listed(then.interface))
+        });
+        rows.map(|then| &then.counters).sum()
+    }
+
     /// The process with this pid: the living one, else the one that started last.
     #[must_use]
     pub fn process(&self, pid: Pid) -> Option<&Arc<ProcessUsage>> {

@@ -51,7 +51,7 @@ pub(crate) struct Engine {
     has_spilt: bool,
     limits: report::Limits,
     /// How often an inode number was seen again on another namespace.
-    turns: HashMap<u32, u8>,
+    turns: HashMap<u32, u32>,
     malformed: u64,
     /// Whether the owners of descriptors were lost sight of, because events were.
     is_behind: bool,

@@ -3,29 +3,40 @@
 //!
 //! Namespaces come and go. One that was there at the start is measured from what its interfaces had
 //! counted then; one that appears later counts from 0. A namespace is entered only while something
-//! moves in it, and never kept open.
+//! moves in it, and never kept open. So nobody says that it is gone: a few seconds apart it is looked
+//! for, and what is gone and in nobody's books any more is forgotten.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use netprocmon_host::interface::{self, Counting, Surveyed};
 use netprocmon_host::netns::{self, Netns};
 use netprocmon_model::{DeviceCounters, InterfaceId, InterfaceReading, NetnsId, Pid};
 
+/// Between two looks for what is gone.
+const PATROL: Duration = Duration::from_secs(5);
+
 #[derive(Debug, Default)]
 pub(crate) struct Interfaces {
     known: BTreeMap<InterfaceId, Known>,
+    /// Those of them that were not there when last looked for.
+    gone: BTreeSet<InterfaceId>,
     /// The way into each namespace, as long as it leads there.
     ways: BTreeMap<NetnsId, Netns>,
     /// Namespaces that could not be found again: not looked for at each sample.
     lost: BTreeSet<NetnsId>,
     /// The turn of the namespace that has an inode number now; 0 where it is not here.
-    turns: BTreeMap<u32, u8>,
+    turns: BTreeMap<u32, u32>,
     /// Some were looked at without their peers.
     hasty: bool,
     /// Raised with each change of `known`.
     version: u64,
+    /// When it was last looked for what is gone.
+    patrolled: Option<Instant>,
+    /// The namespace that was looked at then, although nothing moves in it.
+    visited: NetnsId,
 }
 
 #[derive(Debug)]
@@ -130,9 +141,13 @@ impl Interfaces {
             .map(|(id, _)| *id)
     }
 
-    /// Fresh readings of these interfaces.
+    /// Fresh readings of these interfaces, and of others that turn out to be gone.
     pub(crate) fn read(&mut self, wanted: &BTreeSet<InterfaceId>) -> Vec<InterfaceReading> {
-        let spaces: BTreeSet<NetnsId> = wanted.iter().map(|id| id.netns).collect();
+        let mut spaces: BTreeSet<NetnsId> = wanted.iter().map(|id| id.netns).collect();
+        if self.patrolled.is_none_or(|at| at.elapsed() >= PATROL) {
+            self.patrol(&mut spaces);
+        }
+        let gone = self.gone.clone();
         let hasty = std::mem::take(&mut self.hasty);
         if hasty
             || wanted
@@ -146,13 +161,42 @@ impl Interfaces {
         let closed = self.read_links(&spaces, wanted, &mut readings);
         // A way by a process that has ended: there may be another.
         self.read_links(&closed, wanted, &mut readings);
+        for id in spaces.intersection(&self.lost) {
+            self.gone.extend(known_in(&self.known, *id));
+        }
         let read: BTreeSet<_> = readings.iter().map(|reading| reading.id).collect();
-        readings.extend(
-            wanted
-                .difference(&read)
-                .filter_map(|id| self.remembered(*id)),
-        );
+        let newly_gone = self.gone.difference(&gone);
+        let missing: BTreeSet<_> = wanted.difference(&read).chain(newly_gone).collect();
+        readings.extend(missing.into_iter().filter_map(|id| self.remembered(*id)));
         readings
+    }
+
+    /// Forgets those that are gone, and of no interest any more.
+    pub(crate) fn forget(&mut self, is_of_interest: impl Fn(InterfaceId) -> bool) {
+        let known = &mut self.known;
+        self.gone.retain(|id| {
+            let stays = is_of_interest(*id);
+            if !stays {
+                known.remove(id);
+            }
+            stays
+        });
+    }
+
+    /// Adds to the namespaces that will be looked at those that may be gone, and one more.
+    fn patrol(&mut self, spaces: &mut BTreeSet<NetnsId>) {
+        self.patrolled = Some(Instant::now());
+        self.lost.retain(|id| spaces.contains(id));
+        self.ways.retain(|_, way| netns::leads_to(way));
+        let living = self.known.keys().filter(|id| !self.gone.contains(id));
+        spaces.extend(
+            living
+                .map(|id| id.netns)
+                .filter(|id| !self.ways.contains_key(id)),
+        );
+        let mut others = self.ways.keys().filter(|id| **id > self.visited);
+        self.visited = others.next().copied().unwrap_or_default();
+        spaces.extend(self.ways.get(&self.visited).map(|way| way.id));
     }
 
     /// Reads what is wanted of these namespaces; answers with those whose way has closed.
@@ -171,11 +215,13 @@ impl Interfaces {
                 closed.insert(netns.id);
                 continue;
             };
+            self.gone.extend(known_in(&self.known, netns.id));
             for link in links {
                 let id = InterfaceId {
                     netns: netns.id,
                     index: link.index,
                 };
+                self.gone.remove(&id);
                 if let Some(known) = self.known.get_mut(&id).filter(|_| wanted.contains(&id)) {
                     if known.name != link.name {
                         known.name = Arc::clone(&link.name);
@@ -262,6 +308,7 @@ impl Interfaces {
 
     /// What is seen of an interface now; `start` is for one that was not known.
     fn learn(&mut self, one: &Surveyed, start: DeviceCounters) {
+        self.gone.remove(&id(one));
         let known = self.known.entry(id(one)).or_insert_with(|| Known {
             name: Arc::clone(&one.interface.name),
             counting: one.counting,
@@ -276,6 +323,14 @@ impl Interfaces {
         known.addresses.clone_from(&one.interface.addresses);
         self.version += 1;
     }
+}
+
+fn known_in(
+    known: &BTreeMap<InterfaceId, Known>,
+    netns: NetnsId,
+) -> impl Iterator<Item = InterfaceId> + '_ {
+    let id = |index| InterfaceId { netns, index };
+    known.range(id(0)..=id(u32::MAX)).map(|(id, _)| *id)
 }
 
 fn id(one: &Surveyed) -> InterfaceId {

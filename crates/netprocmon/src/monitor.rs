@@ -163,13 +163,11 @@ impl Monitor {
         }
         self.note_degradations();
         let elapsed = self.started.elapsed();
-        let now = Timestamp::now();
-        Ok(Arc::new(self.ledger.snapshot(
-            now,
-            elapsed,
-            &readings,
-            &self.degradations,
-        )))
+        let snapshot =
+            self.ledger
+                .snapshot(Timestamp::now(), elapsed, &readings, &self.degradations);
+        self.interfaces.forget(|id| self.ledger.counts_on(id));
+        Ok(Arc::new(snapshot))
     }
 
     /// The sample that is due, when [`AsFd`] has turned readable; `None` when none is. Never

@@ -11,9 +11,10 @@ use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 use super::tunnel::open_tun;
 use super::udp::{Counted, any};
-use super::{Event, say, wait_for_go};
+use super::{Event, say, wait_for_go, wait_for_release};
 
-/// Waits until told to go on, then sends datagrams by a TUN device in a namespace of its own, and takes them out at its other side.
+/// Waits until told to go on, then sends datagrams by a TUN device in a namespace of its own, and
+/// takes them out at its other side. Both are there until the lab lets go.
 #[derive(Debug, Args)]
 pub struct Hermit {
     /// The device's name.
@@ -47,6 +48,7 @@ impl Hermit {
             ensure!(length == 528, "a packet of {length} bytes");
         }
         let (account, _open) = socket.into_account();
-        say(&Event::Moved(account))
+        say(&Event::Moved(account))?;
+        wait_for_release()
     }
 }

@@ -35,9 +35,14 @@ pub(super) const ROWS: &[Scenario] = &[
     )
     .seat(Seat::Outside)
     .own_comparison(),
+    Scenario::new("a namespace with the number of one that is gone", |stage| {
+        reborn::reborn(stage, 0)
+    })
+    .seat(Seat::Outside)
+    .own_comparison(),
     Scenario::new(
-        "a namespace with the number of one that is gone",
-        reborn::reborn,
+        "a namespace whose number 256 others had in between",
+        |stage| reborn::reborn(stage, 256),
     )
     .seat(Seat::Outside)
     .own_comparison(),

@@ -82,9 +82,8 @@ pub(super) fn portions<'a>(
     let ended = since(&since(&now.totals, &then), &attributed);
     cut.aside(Owner::Ended, None, ended);
     for usage in &now.unattributed {
-        let mut rows = before.iter().flat_map(|before| &before.unattributed);
-        let same = rows.find(|row| (row.reason, row.interface) == (usage.reason, usage.interface));
-        let then = same.map_or(Counters::ZERO, |row| row.counters);
+        let then = before.map(|before| now.unattributed_then(usage, before));
+        let then = then.unwrap_or(Counters::ZERO);
         let interface = Some((usage.interface, usage.interface_name.clone()));
         let moved = since(&usage.counters, &then);
         cut.aside(Owner::Unattributed(usage.reason), interface, moved);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::conversation::Conversations;
-use super::device::InterfaceCount;
+use super::interfaces::Interfaces;
 use crate::{
     ConnectionId, Counters, Delta, InterfaceId, InterfaceUsage, IpVersion, Process, ProcessUsage,
     Protocol, ProtocolUsage, Rates, Selection, TrafficKey,
@@ -17,7 +17,7 @@ use crate::{
 /// What a usage record is made against.
 pub(super) struct View<'a> {
     pub(super) selection: &'a Selection,
-    pub(super) interfaces: &'a BTreeMap<InterfaceId, InterfaceCount>,
+    pub(super) interfaces: &'a Interfaces,
     /// `None` where connections were not asked for.
     pub(super) conversations: Option<&'a mut Conversations>,
     /// Since the snapshot before.
@@ -56,6 +56,8 @@ pub(super) struct Account {
     stale: bool,
     life: Life,
     settled: bool,
+    /// Whether its interfaces stay listed for it.
+    holds_interfaces: bool,
 }
 
 impl Account {
@@ -73,6 +75,7 @@ impl Account {
             stale: true,
             life,
             settled: false,
+            holds_interfaces: true,
         }
     }
 
@@ -114,7 +117,9 @@ impl Account {
         self.life != Life::Shown
     }
 
-    pub(super) fn charge(&mut self, key: &TrafficKey, delta: &Delta, zero: Counters) {
+    /// Whether it holds one interface more.
+    pub(super) fn charge(&mut self, key: &TrafficKey, delta: &Delta, zero: Counters) -> bool {
+        self.touch();
         let same = |cell: &&mut Cell| {
             (cell.interface, cell.protocol, cell.version)
                 == (key.interface, key.protocol, key.ip_version)
@@ -122,17 +127,19 @@ impl Account {
         let cell = self.cells.iter_mut().find(same);
         if let Some(cell) = cell {
             delta.apply(&mut cell.counters);
-        } else {
-            let mut counters = zero;
-            delta.apply(&mut counters);
-            self.cells.push(Cell {
-                interface: key.interface,
-                protocol: key.protocol,
-                version: key.ip_version,
-                counters,
-            });
+            return false;
         }
-        self.touch();
+        let mut counters = zero;
+        delta.apply(&mut counters);
+        let is_first =
+            self.holds_interfaces && !self.cells.iter().any(|one| one.interface == key.interface);
+        self.cells.push(Cell {
+            interface: key.interface,
+            protocol: key.protocol,
+            version: key.ip_version,
+            counters,
+        });
+        is_first
     }
 
     pub(super) fn add_connection(&mut self, id: ConnectionId) {
@@ -182,7 +189,7 @@ impl Account {
             rates: Rates::over(&counters.since(&before), view.interval.as_secs_f64()),
             interfaces: taken
                 .map(|(id, counters)| InterfaceUsage {
-                    name: view.interfaces.get(&id).and_then(InterfaceCount::name),
+                    name: view.interfaces.name(id),
                     id,
                     counters,
                 })
@@ -231,6 +238,12 @@ impl Account {
         self.cells
             .iter()
             .filter(|cell| selection.takes_interface(cell.interface))
+    }
+
+    /// The interfaces that it holds no longer.
+    pub(super) fn let_go(&mut self) -> impl Iterator<Item = InterfaceId> + use<> {
+        let held = std::mem::take(&mut self.holds_interfaces).then(|| self.by_interface());
+        held.into_iter().flatten().map(|(id, _)| id)
     }
 
     /// One step towards the way out, after a snapshot; true when the account can be closed.

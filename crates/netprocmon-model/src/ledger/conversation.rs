@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::device::InterfaceCount;
+use super::interfaces::Interfaces;
 use super::pairs::Ends;
 use crate::names::{Names, Wanted};
 use crate::{
@@ -120,11 +120,7 @@ impl Conversation {
     }
 
     /// The record of this connection now. `renamed`: an interface has a new name.
-    pub(super) fn usage(
-        &mut self,
-        interfaces: &BTreeMap<InterfaceId, InterfaceCount>,
-        renamed: bool,
-    ) -> Arc<ConnectionUsage> {
+    pub(super) fn usage(&mut self, interfaces: &Interfaces, renamed: bool) -> Arc<ConnectionUsage> {
         let moved = |usage: &ConnectionUsage| usage.connection.interface != self.reading.interface;
         let mut kept = self.usage.take().filter(|usage| !renamed && !moved(usage));
         if let Some(usage) = kept.as_mut().filter(|_| self.stale) {
@@ -137,7 +133,7 @@ impl Conversation {
         usage
     }
 
-    fn make_usage(&self, interfaces: &BTreeMap<InterfaceId, InterfaceCount>) -> ConnectionUsage {
+    fn make_usage(&self, interfaces: &Interfaces) -> ConnectionUsage {
         let reading = &self.reading;
         ConnectionUsage {
             id: reading.id,
@@ -154,9 +150,7 @@ impl Conversation {
                 state: reading.state,
                 direction: reading.direction,
                 interface: reading.interface,
-                interface_name: interfaces
-                    .get(&reading.interface)
-                    .and_then(InterfaceCount::name),
+                interface_name: interfaces.name(reading.interface),
                 opened: reading.opened,
                 closed: reading.closed,
             },

@@ -1,6 +1,7 @@
 //! One interface in the ledger: what the sockets moved over it, and what it says itself.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::{
     Counters, CountingBasis, Delta, DeviceCounters, InterfaceReading, IpVersion, LinkHeader,
@@ -14,15 +15,27 @@ const KINDS: [(Protocol, IpVersion); 3] = [
     (Protocol::UDP, IpVersion::V4), // and V6: devices do not tell them apart
 ];
 
+/// What came of it when it was last to be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Presence {
+    #[default]
+    There,
+    Gone,
+    /// Not there for us, at this moment.
+    OutOfReach(Duration),
+}
+
 #[derive(Debug, Default)]
 pub(super) struct InterfaceCount {
     wire: Counters,
     /// What segmentation added on the wire, by [`KINDS`].
     merged: [Merged; KINDS.len()],
     name: Option<Arc<str>>,
-    renamed: bool,
     /// Counted on since its last reading.
     moved: bool,
+    presence: Presence,
+    /// Accounts that have a row of it.
+    rows: usize,
     device: Option<DeviceCounters>,
     link_header: LinkHeader,
     basis: CountingBasis,
@@ -49,24 +62,58 @@ impl InterfaceCount {
         self.merged[kind].add(delta.merged);
     }
 
-    pub(super) fn read(&mut self, reading: &InterfaceReading) {
-        if self.name.as_ref() != Some(&reading.name) {
+    /// Whether it has another name now.
+    pub(super) fn read(&mut self, reading: &InterfaceReading) -> bool {
+        let renamed = self.name.as_ref() != Some(&reading.name);
+        if renamed {
             self.name = Some(Arc::clone(&reading.name));
-            self.renamed = true;
         }
         self.moved = false;
+        self.presence = match reading.device {
+            Some(_) => Presence::There,
+            None => Presence::Gone,
+        };
         // What an interface that is gone had counted last is still the best that is known.
         self.device = reading.device.or(self.device);
         self.link_header = reading.link_header;
         self.basis = reading.basis;
+        renamed
+    }
+
+    /// One account more has a row of it.
+    pub(super) fn add_row(&mut self) {
+        self.rows += 1;
+    }
+
+    /// One less.
+    pub(super) fn drop_row(&mut self) {
+        self.rows = self.rows.saturating_sub(1);
+    }
+
+    pub(super) fn has_no_rows(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// Whether nothing will be counted on it any more, as far as one can see, and no account has a
+    /// row of it.
+    pub(super) fn is_left(&self, out_of_reach_since: Duration) -> bool {
+        let is_there = match self.presence {
+            Presence::There => true,
+            Presence::Gone => false,
+            Presence::OutOfReach(at) => at > out_of_reach_since,
+        };
+        !is_there && self.has_no_rows()
+    }
+
+    /// No reading has come of what was to be read.
+    pub(super) fn miss(&mut self, now: Duration) {
+        if std::mem::take(&mut self.moved) {
+            self.presence = Presence::OutOfReach(now);
+        }
     }
 
     pub(super) fn has_moved(&self) -> bool {
         self.moved
-    }
-
-    pub(super) fn take_renamed(&mut self) -> bool {
-        std::mem::take(&mut self.renamed)
     }
 
     pub(super) fn name(&self) -> Option<Arc<str>> {

@@ -1,7 +1,7 @@
 //! Scenarios: observations in, snapshot out.
 
 use super::*;
-use crate::{Delta, IpVersion, NetnsId, Pid, Protocol};
+use crate::{Delta, IpVersion, NetnsId, Pid, Protocol, Reason};
 
 const ETH0: InterfaceId = InterfaceId {
     netns: NetnsId::new(1),
@@ -208,4 +208,100 @@ fn explained_is_on_the_devices_own_basis() {
         snapshot.processes[0].interfaces[0].name.as_deref(),
         Some("eth0")
     );
+}
+
+fn reading(id: InterfaceId, device: Option<crate::DeviceCounters>) -> crate::InterfaceReading {
+    crate::InterfaceReading {
+        id,
+        name: "eth0".into(),
+        device,
+        link_header: crate::LinkHeader::default(),
+        basis: crate::CountingBasis::default(),
+    }
+}
+
+fn look_with(ledger: &mut Ledger, second: u64, readings: &[crate::InterfaceReading]) -> Snapshot {
+    let none: Arc<[Degradation]> = [].into();
+    let elapsed = Duration::from_secs(second);
+    ledger.snapshot(Timestamp::UNIX_EPOCH, elapsed, readings, &none)
+}
+
+const NOBODY: Owner = Owner::Unattributed(Reason::Kernel);
+
+#[test]
+fn an_interface_that_is_gone_is_shown_once_and_its_bytes_stay() {
+    let mut ledger = ledger(Retention::ShowOnce);
+    ledger.observe(sent(NOBODY, ETH0, 100));
+    ledger.observe(sent(NOBODY, LO, 10));
+    let there = Some(crate::DeviceCounters::default());
+    look_with(&mut ledger, 1, &[reading(ETH0, there), reading(LO, there)]);
+    let gone = look_with(&mut ledger, 2, &[reading(ETH0, None)]);
+    assert_eq!((gone.interfaces.len(), gone.unattributed.len()), (2, 2));
+    assert!(!ledger.counts_on(ETH0) && ledger.counts_on(LO));
+    let after = look_with(&mut ledger, 3, &[]);
+    assert_eq!(after.interfaces.len(), 1);
+    let row = |snapshot: &Snapshot, interface| {
+        let mut rows = snapshot.unattributed.iter();
+        rows.find(|row| row.interface == interface).unwrap().clone()
+    };
+    let nowhere = row(&after, InterfaceId::default());
+    assert_eq!(nowhere.counters.bytes_sent, Some(100));
+    // Nothing has moved, whatever it is called now.
+    assert_eq!(after.unattributed_then(&nowhere, &gone), nowhere.counters);
+    assert_eq!(
+        row(&after.since(&gone), InterfaceId::default()).counters,
+        Counters::ZERO
+    );
+    // Bytes that turn out to be somebody's are taken from where they are.
+    ledger.observe(sent(NOBODY, ETH0, -40));
+    ledger.observe(sent(Owner::Process(id(5)), ETH0, 40));
+    let later = look_with(&mut ledger, 4, &[]);
+    assert_eq!(
+        row(&later, InterfaceId::default()).counters.bytes_sent,
+        Some(60)
+    );
+    assert_eq!(later.totals.bytes_sent, Some(40));
+}
+
+#[test]
+fn an_interface_that_is_gone_stays_with_the_processes_that_used_it() {
+    let mut ledger = ledger(Retention::ShowOnce);
+    ledger.observe(sent(Owner::Process(id(5)), ETH0, 100));
+    look_with(&mut ledger, 1, &[reading(ETH0, None)]);
+    let with_process = look_with(&mut ledger, 2, &[]);
+    assert_eq!(with_process.interfaces.len(), 1);
+    assert_eq!(
+        with_process.processes[0].interfaces[0].name.as_deref(),
+        Some("eth0")
+    );
+    ledger.observe(Observation::Exited {
+        process: id(5),
+        at: Timestamp::UNIX_EPOCH,
+    });
+    ledger.observe(Observation::Settled(id(5)));
+    look_with(&mut ledger, 3, &[]);
+    let last = look_with(&mut ledger, 4, &[]);
+    assert_eq!(
+        (last.interfaces.len(), last.totals.bytes_sent),
+        (0, Some(100))
+    );
+}
+
+#[test]
+fn an_interface_out_of_reach_is_let_go_when_it_is_quiet() {
+    let mut ledger = ledger(Retention::ShowOnce);
+    ledger.observe(sent(NOBODY, ETH0, 100));
+    look(&mut ledger, 1);
+    look(&mut ledger, 30);
+    assert!(ledger.counts_on(ETH0));
+    look(&mut ledger, 61);
+    assert!(!ledger.counts_on(ETH0));
+}
+
+#[test]
+fn a_report_keeps_what_is_gone() {
+    let mut ledger = ledger(Retention::Keep);
+    ledger.observe(sent(NOBODY, ETH0, 100));
+    look_with(&mut ledger, 1, &[reading(ETH0, None)]);
+    assert_eq!(look(&mut ledger, 100).interfaces.len(), 1);
 }

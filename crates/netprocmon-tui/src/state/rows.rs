@@ -188,9 +188,8 @@ impl Asked<'_> {
         let all = self.look.shown.unattributed.iter();
         let all = all.filter(|one| one.interface == interface);
         all.map(|one| {
-            let mut then = before.iter().flat_map(|before| &before.unattributed);
-            let then = then.find(|then| (then.reason, then.interface) == (one.reason, interface));
-            let then = then.map_or(Counters::ZERO, |then| then.counters);
+            let then = before.map(|before| self.look.shown.unattributed_then(one, before));
+            let then = then.unwrap_or(Counters::ZERO);
             let rates = self.per_second(&one.counters.since(&then));
             let id = RowId::Reason(interface, one.reason);
             row(id, Subject::Unattributed(Box::new(one.clone())), rates)

@@ -1,10 +1,11 @@
 //! A namespace with the number of one that is gone: the kernel gives inode numbers again at once,
 //! and what was moved in the one is not the other's.
 
+use std::net::UdpSocket;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
-use netprocmon::Pid;
+use anyhow::{Context, Result, bail};
+use netprocmon::{NetnsId, Pid};
 
 use crate::net::{Device, Header, Namespace};
 use crate::report::{Check, Tolerance};
@@ -15,9 +16,9 @@ use crate::{truth, verify, wait};
 
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Bytes over the loopback of one, then over that of the next, with no look of the monitor's in
-/// between.
-pub(super) fn reborn(stage: &mut Stage) -> Result<()> {
+/// Bytes over the loopback of one, then over that of another, with no look of the monitor's in
+/// between. So many others have the number `meanwhile`.
+pub(super) fn reborn(stage: &mut Stage, meanwhile: u32) -> Result<()> {
     stage.count()?;
     let mut moved = Vec::new();
     let mut accounts = Vec::new();
@@ -50,14 +51,10 @@ pub(super) fn reborn(stage: &mut Stage) -> Result<()> {
         server.release()?;
         if life == 0 {
             drop(namespace);
-            let again = wait::until(LIMIT, || {
-                let next = Namespace::new()?;
-                Ok((next.id()? == number).then_some(next))
-            })?;
-            let Some(again) = again else {
-                bail!(Skip("the kernel does not give the number again".to_owned()));
-            };
-            namespace = again;
+            for _ in 0..meanwhile {
+                talk_to_itself(&with_number(number)?)?;
+            }
+            namespace = with_number(number)?;
         }
     }
     let Some(snapshot) = stage.snapshot()? else {
@@ -72,7 +69,9 @@ pub(super) fn reborn(stage: &mut Stage) -> Result<()> {
     ours.sort_by_key(|one| one.id);
     let found = Some(ours.len() as u64);
     let what = "interfaces in namespaces with that number";
-    stage.check(Check::number(what, 2, found, Tolerance::Exact));
+    let truth = 2 + u64::from(meanwhile);
+    stage.check(Check::number(what, truth, found, Tolerance::Exact));
+    let ours: Vec<_> = ours.first().into_iter().chain(ours.last()).collect();
     for (life, truth) in moved.iter().enumerate() {
         let counters = ours.get(life).map(|one| one.counted);
         for (what, truth, ours) in [
@@ -107,4 +106,25 @@ pub(super) fn reborn(stage: &mut Stage) -> Result<()> {
         stage.check(Check::same(what, truth, of_process));
     }
     Ok(())
+}
+
+/// A new namespace with this number, which is free.
+fn with_number(number: NetnsId) -> Result<Namespace> {
+    let made = wait::until(LIMIT, || {
+        let next = Namespace::new()?;
+        Ok((next.id()? == number).then_some(next))
+    })?;
+    let Some(made) = made else {
+        bail!(Skip("the kernel does not give the number again".to_owned()));
+    };
+    Ok(made)
+}
+
+/// So that the kernel side hears of the namespace.
+fn talk_to_itself(namespace: &Namespace) -> Result<()> {
+    namespace.inside(|| -> Result<()> {
+        let socket = UdpSocket::bind("127.0.0.1:0").context("bind a socket")?;
+        socket.send_to(&[0], socket.local_addr()?)?;
+        Ok(())
+    })?
 }
