@@ -17,9 +17,11 @@ mod flags;
 #[doc(hidden)]
 pub mod fuzzing;
 mod json;
+#[cfg(test)]
+#[path = "../../netprocmon/tests/made/mod.rs"]
+mod made;
 mod render;
 mod rights;
-mod sockets;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write as _};

@@ -173,9 +173,9 @@ fn play(monitors: &mut [Monitor]) -> Result<Vec<Check>> {
             .map(|one| &*one.message)
             .collect();
         checks.push(Check::same("what is not seen", Vec::<&str>::new(), said));
-        let listed = snapshot.interfaces.len();
-        let what = format!("{listed} interfaces listed: no more than {LISTED}");
-        checks.push(Check::same(what, true, listed <= LISTED));
+        let shown = snapshot.interfaces.len();
+        let what = format!("{shown} interfaces listed: no more than {LISTED}");
+        checks.push(Check::same(what, true, shown <= LISTED));
     }
     stage.release()?;
     Ok(checks)

@@ -1,4 +1,4 @@
-//! Rust's rows as the frozen dataclasses of `netprocmon._records`, field by field and by name, so
+//! Rust's rows as the frozen dataclasses of `netprocmon._records` and `_diagnosis`, field by field and by name, so
 //! that neither side depends on the other's order.
 //!
 //! Python's classes, and not classes of our own: they are hashed, compared, pickled and matched by
@@ -27,13 +27,16 @@ type Made<'py> = PyResult<Bound<'py, PyAny>>;
 
 /// `record!(py, "Class", { field: value, … })`, with `, counters` for the eight of the contract.
 macro_rules! record {
-    ($py:expr, $class:literal, { $($field:ident: $value:expr),* $(,)? } $(, $counters:expr)?) => {{
+    ($py:expr, $class:literal, { $($fields:tt)* } $(, $counters:expr)?) => {
+        record!($py, "netprocmon._records", $class, { $($fields)* } $(, $counters)?)
+    };
+    ($py:expr, $module:literal, $class:literal, { $($field:ident: $value:expr),* $(,)? } $(, $counters:expr)?) => {{
         static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
         let fields = PyDict::new($py);
         $(fields.set_item(intern!($py, stringify!($field)), $value)?;)*
         $(put_counters(&fields, $counters)?;)?
         CLASS
-            .import($py, "netprocmon._records", $class)?
+            .import($py, $module, $class)?
             .call((), Some(&fields))
     }};
 }
@@ -261,7 +264,7 @@ pub(crate) fn diagnosis<'py>(py: Python<'py>, all: &Diagnosis) -> Made<'py> {
         let names = capabilities.filter_map(move |(name, held)| (*held == is).then_some(*name));
         PyTuple::new(py, names.collect::<Vec<_>>())
     };
-    record!(py, "Diagnosis", {
+    record!(py, "netprocmon._diagnosis", "Diagnosis", {
         source: all.source.map(SourceKind::name),
         sources: tuple(py, &all.sources, verdict)?,
         best_works: all.best_works(),
@@ -281,7 +284,7 @@ pub(crate) fn diagnosis<'py>(py: Python<'py>, all: &Diagnosis) -> Made<'py> {
 }
 
 fn verdict<'py>(py: Python<'py>, one: &Verdict) -> Made<'py> {
-    record!(py, "SourceDiagnosis", {
+    record!(py, "netprocmon._diagnosis", "SourceDiagnosis", {
         source: one.source.name(),
         works: one.works,
         why: one.why.as_deref(),
@@ -291,7 +294,7 @@ fn verdict<'py>(py: Python<'py>, one: &Verdict) -> Made<'py> {
 }
 
 fn namespaces(py: Python<'_>, all: Namespaces) -> Made<'_> {
-    record!(py, "Namespaces", {
+    record!(py, "netprocmon._diagnosis", "Namespaces", {
         user: word(py, &all.user)?,
         pid: word(py, &all.pid)?,
         cgroup: word(py, &all.cgroup)?,

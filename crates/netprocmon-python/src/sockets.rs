@@ -1,14 +1,10 @@
 //! Look-ups that need no monitor: whose the sockets and ports are, and which interfaces there are.
 
-use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
 
-use netprocmon::host::socket::{self, Socket, TcpInfo};
-use netprocmon::host::{interface, netns, process, services};
-use netprocmon::{
-    Connection, ConnectionId, ConnectionUsage, Counters, InterfaceId, Pid, Process, Protocol, Scope,
-};
+use netprocmon::host::{interface, netns, process};
+use netprocmon::sockets::{Inventory, usage};
+use netprocmon::{Pid, Protocol};
 use pyo3::prelude::*;
 
 use crate::{errors, records};
@@ -19,13 +15,21 @@ pub(crate) fn connections(py: Python<'_>, pid: Option<u32>) -> PyResult<Vec<Boun
     if let Some(pid) = pid {
         may_look_at(py, pid)?;
     }
-    let rows = py.detach(|| sockets_with_owners(pid.map(Pid)));
-    rows.iter()
-        .map(|(usage, owner)| records::connection(py, usage, owner.as_deref()))
+    let look = py.detach(Inventory::take);
+    let holders = look.holders.iter();
+    let holders = holders.filter(|holder| pid.is_none_or(|pid| holder.process.id.pid.0 == pid));
+    let held = holders.flat_map(|holder| {
+        let sockets = holder.sockets.iter();
+        sockets.map(|socket| (socket, Some(&holder.process)))
+    });
+    let others = look.hidden.iter().chain(&look.unheld);
+    let others = others
+        .filter(|_| pid.is_none())
+        .map(|socket| (socket, None));
+    held.chain(others)
+        .map(|(socket, owner)| records::connection(py, &usage(socket, &look.remotes), owner))
         .collect()
 }
-
-type Row = (ConnectionUsage, Option<Arc<Process>>);
 
 fn may_look_at(py: Python<'_>, pid: u32) -> PyResult<()> {
     match std::fs::read_dir(format!("/proc/{pid}/fd")) {
@@ -36,75 +40,6 @@ fn may_look_at(py: Python<'_>, pid: u32) -> PyResult<()> {
         )),
         Err(_) if !process::exists(Pid(pid)) => Err(errors::no_such_process(py, pid)),
         _ => Ok(()),
-    }
-}
-
-/// A socket that several processes hold stands under each of them; one whose holders cannot be seen
-/// under none.
-fn sockets_with_owners(only: Option<Pid>) -> Vec<Row> {
-    let (sockets, _unreachable) = socket::all_namespaces();
-    let owners = match only {
-        Some(pid) => socket::inodes_of(pid)
-            .into_iter()
-            .map(|inode| (inode, vec![pid]))
-            .collect(),
-        None => socket::owners(),
-    };
-    let mut facts: HashMap<Pid, Option<Arc<Process>>> = HashMap::new();
-    let mut rows = Vec::with_capacity(sockets.len());
-    for socket in &sockets {
-        let usage = usage(socket);
-        match owners.get(&socket.inode).filter(|_| socket.inode != 0) {
-            Some(pids) => {
-                for pid in pids {
-                    let owner = facts
-                        .entry(*pid)
-                        .or_insert_with(|| process::read(*pid).map(Arc::new));
-                    rows.push((usage.clone(), owner.clone()));
-                }
-            }
-            None if only.is_none() => rows.push((usage, None)),
-            None => {}
-        }
-    }
-    rows
-}
-
-/// A socket as the contract's connection. What `sock_diag` cannot know stays unknown.
-fn usage(socket: &Socket) -> ConnectionUsage {
-    let remote = socket.remote;
-    let service = remote
-        .and_then(|remote| services::name(remote.port(), socket.protocol))
-        .or_else(|| services::name(socket.local.port(), socket.protocol));
-    let tcp = socket.tcp.as_ref();
-    ConnectionUsage {
-        id: ConnectionId(socket.cookie),
-        connection: Connection {
-            protocol: socket.protocol,
-            ip_version: socket.ip_version,
-            local: socket.local,
-            remote,
-            remote_name: None,
-            scope: remote.map(|remote| Scope::of(remote.ip())),
-            service,
-            peer: None,
-            origin: None,
-            state: socket.state,
-            direction: None,
-            interface: InterfaceId {
-                netns: socket.netns,
-                index: socket.interface,
-            },
-            interface_name: None,
-            opened: None,
-            closed: None,
-        },
-        counters: Counters {
-            payload_sent: tcp.and_then(TcpInfo::payload_sent),
-            payload_recv: tcp.and_then(|tcp| tcp.payload_recv(socket.state)),
-            retransmitted_packets: tcp.and_then(|tcp| tcp.total_retrans).map(u64::from),
-            ..Counters::UNKNOWN
-        },
     }
 }
 

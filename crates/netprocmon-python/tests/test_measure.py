@@ -256,6 +256,8 @@ def test_connections_are_like_psutils():
         assert (out.payload_sent, out.state) == (123, "established")
         assert out.bytes_sent is None
         assert out.local == client.getsockname()
+        assert (out.peer_pid, out.remote_scope) == (os.getpid(), "loopback")
+        assert listening.peer_pid is None
         assert {one.pid for one in mine} == {os.getpid()}
         everybody = netprocmon.connections()
         assert set(mine) <= set(everybody)

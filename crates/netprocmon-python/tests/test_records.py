@@ -3,6 +3,8 @@
 import copy
 import dataclasses
 import pickle
+import subprocess
+import sys
 import typing
 from datetime import UTC, datetime
 
@@ -53,6 +55,20 @@ def test_frozen_hashable_picklable(record):
         assert hash(twin) == hash(record)
         assert len({twin, record}) == 1
     assert dataclasses.replace(record, **{field: 99}) != record
+
+
+def test_equal_is_of_one_type_and_with_the_same_values():
+    assert Counters(bytes_sent=1) == Counters(bytes_sent=1)
+    assert Counters(bytes_sent=1) != Usage(bytes_sent=1, seconds=0.0)
+    assert Rates(1.0, 2.0) != (1.0, 2.0)
+    assert hash(Rates(1.0, 2.0)) != hash(Rates(1.0, 3.0))
+
+
+def test_what_is_seldom_asked_for_is_there_when_it_is():
+    code = "import sys, netprocmon as n; assert 'netprocmon._diagnosis' not in sys.modules; "
+    subprocess.run([sys.executable, "-c", code + "print(n.Diagnosis, n.doctor())"], check=True)
+    with pytest.raises(AttributeError, match="no attribute 'Diagnosys'"):
+        _ = netprocmon.Diagnosys
 
 
 def test_matchable():

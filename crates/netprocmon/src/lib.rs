@@ -43,6 +43,7 @@ mod interfaces;
 mod monitor;
 pub mod ports;
 mod reverse;
+pub mod sockets;
 mod source;
 mod ticker;
 mod watched;

@@ -14,7 +14,7 @@ use crate::exit::{Failure, Status};
 use crate::flags::meaning::{Format, PortsPlan, Wanted};
 use crate::render::{self, Terminal};
 use crate::rights;
-use crate::sockets::{Inventory, is_bound, is_connection};
+use netprocmon::sockets::{Inventory, is_bound, is_connection};
 
 /// A port and who owns it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -149,7 +149,7 @@ fn nothing(wanted: Wanted) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sockets::tests::inventory;
+    use crate::made::inventory;
 
     fn found(wanted: Wanted) -> Vec<(u16, Option<u32>, bool, usize)> {
         let owners = owners(&inventory(), wanted);

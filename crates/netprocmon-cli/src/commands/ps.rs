@@ -9,7 +9,7 @@ use crate::exit::Status;
 use crate::flags::meaning::{Connections, Format, PsPlan};
 use crate::render::{self, Terminal};
 use crate::rights;
-use crate::sockets::{Holder, Inventory, usage};
+use netprocmon::sockets::{Holder, Inventory, usage};
 
 /// Looks, and shows what was seen.
 pub(crate) fn ps(plan: &PsPlan) -> anyhow::Result<Status> {
@@ -100,7 +100,7 @@ fn row<'a>(inventory: &Inventory, holder: &'a Holder, connections: Connections) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sockets::tests::inventory;
+    use crate::made::inventory;
 
     #[test]
     fn json() {

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
     use crate::commands::ports::owners;
     use crate::flags::meaning::Wanted;
-    use crate::sockets::tests::inventory;
+    use crate::made::inventory;
 
     #[test]
     fn all() {

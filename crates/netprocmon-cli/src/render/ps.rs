@@ -9,7 +9,7 @@ use netprocmon::units::{self, Units};
 use super::Terminal;
 use super::table::{Cell, Column, Table};
 use crate::flags::meaning::Connections;
-use crate::sockets::{Holder, Inventory, usage};
+use netprocmon::sockets::{Holder, Inventory, usage};
 
 /// Ports named in a row; the rest are counted.
 const PORTS: usize = 6;
@@ -98,7 +98,7 @@ fn connection(inventory: &Inventory, process: &Process, socket: &Socket, units: 
 mod tests {
     use super::super::Style;
     use super::*;
-    use crate::sockets::tests::inventory;
+    use crate::made::inventory;
 
     #[test]
     fn wide_and_narrow() {

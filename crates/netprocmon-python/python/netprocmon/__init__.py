@@ -41,17 +41,14 @@ from netprocmon._records import (
     Counters,
     Degradation,
     DeviceCounters,
-    Diagnosis,
     Group,
     Health,
     InterfaceSummary,
     InterfaceUsage,
-    Namespaces,
     NetworkTraffic,
     ProcessUsage,
     ProtocolUsage,
     Rates,
-    SourceDiagnosis,
     UnattributedUsage,
     Usage,
 )
@@ -60,6 +57,7 @@ from netprocmon._sockets import connections
 from netprocmon._stream import Stream, Subscription
 
 if TYPE_CHECKING:
+    from netprocmon._diagnosis import Diagnosis, Namespaces, SourceDiagnosis
     from netprocmon._ipython import Shell
 
 __all__ = [
@@ -108,6 +106,16 @@ __all__ = [
     "measure",
     "run",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Load what is seldom asked for (PEP 562)."""
+    if name in {"Diagnosis", "Namespaces", "SourceDiagnosis"}:
+        from netprocmon import _diagnosis
+
+        return getattr(_diagnosis, name)
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)
 
 
 def load_ipython_extension(ipython: Shell) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from netprocmon import _netprocmon
 
 if TYPE_CHECKING:
-    from netprocmon._records import Diagnosis
+    from netprocmon._diagnosis import Diagnosis
 
 __all__ = ["doctor"]
 

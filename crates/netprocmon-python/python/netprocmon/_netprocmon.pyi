@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, TypedDict, TypeVar, final
 
+from netprocmon._diagnosis import Diagnosis
 from netprocmon._records import (
     Connection,
     Counters,
     Degradation,
-    Diagnosis,
     Group,
     InterfaceSummary,
     NetworkTraffic,

@@ -7,9 +7,9 @@ included) or application bytes (`payload_*`: what the program's own calls moved,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, fields
 from datetime import datetime  # noqa: TC003  # whoever asks for the types of fields needs it
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 __all__ = [
     "Address",
@@ -18,24 +18,45 @@ __all__ = [
     "Counters",
     "Degradation",
     "DeviceCounters",
-    "Diagnosis",
     "Group",
     "Health",
     "InterfaceSummary",
     "InterfaceUsage",
-    "Namespaces",
     "NetworkTraffic",
     "ProcessUsage",
     "ProtocolUsage",
     "Rates",
-    "SourceDiagnosis",
+    "Record",
     "UnattributedUsage",
     "Usage",
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkTraffic:
+class Record:
+    """Equality and hash of all records: of one type, with the same values.
+
+    Here once, because what `dataclass` compiles for each class is most of what an import takes.
+    """
+
+    __slots__ = ()
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    def __eq__(self, other: object) -> bool:
+        """Compare field by field; one of another type is another thing."""
+        if type(other) is not type(self):
+            return NotImplemented
+        return self._values() == other._values()
+
+    def __hash__(self) -> int:
+        """Give the same for equals."""
+        return hash(self._values())
+
+    def _values(self) -> tuple[object, ...]:
+        return tuple(getattr(self, name) for name in self.__dataclass_fields__)
+
+
+@dataclass(eq=False, frozen=True, slots=True)
+class NetworkTraffic(Record):
     """What one process moved over one interface, in wire bytes."""
 
     interface: str | None
@@ -55,8 +76,8 @@ class NetworkTraffic:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, match_args=False)
-class Counters:
+@dataclass(eq=False, frozen=True, slots=True, kw_only=True, repr=False, match_args=False)
+class Counters(Record):
     """The eight numbers that everything is counted in."""
 
     bytes_sent: int | None = None
@@ -99,8 +120,8 @@ def _sum(one: int | None, other: int | None) -> int | None:
     return None if one is None or other is None else one + other
 
 
-@dataclass(frozen=True, slots=True)
-class Rates:
+@dataclass(eq=False, frozen=True, slots=True)
+class Rates(Record):
     """Wire bytes per second, over the time since the snapshot before."""
 
     sent: float | None = None
@@ -118,8 +139,8 @@ class Address(NamedTuple):
     """The port; 0 where the protocol has none, or none is bound."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ancestor:
+@dataclass(eq=False, frozen=True, slots=True)
+class Ancestor(Record):
     """One of those above a process, as it was when the process was first seen."""
 
     pid: int
@@ -128,7 +149,7 @@ class Ancestor:
     """Its name; `None` where it was gone before it could be asked."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, match_args=False)
+@dataclass(eq=False, frozen=True, slots=True, kw_only=True, repr=False, match_args=False)
 class InterfaceUsage(Counters):
     """What one process moved over one interface."""
 
@@ -142,7 +163,7 @@ class InterfaceUsage(Counters):
     """Inode number of its network namespace."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, match_args=False)
+@dataclass(eq=False, frozen=True, slots=True, kw_only=True, repr=False, match_args=False)
 class ProtocolUsage(Counters):
     """What one process moved over one protocol and IP version."""
 
@@ -154,7 +175,7 @@ class ProtocolUsage(Counters):
     """4 or 6."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, match_args=False)
+@dataclass(eq=False, frozen=True, slots=True, kw_only=True, repr=False, match_args=False)
 class Connection(Counters):
     """One socket's conversation, or from `netprocmon.connections` any socket."""
 
@@ -200,7 +221,7 @@ class Connection(Counters):
     """When it ended; `None` while it lives."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, match_args=False)
+@dataclass(eq=False, frozen=True, slots=True, kw_only=True, repr=False, match_args=False)
 class ProcessUsage(Counters):
     """One process and what it moved since the monitor started.
 
@@ -268,7 +289,7 @@ class ProcessUsage(Counters):
     """Its connections; `None` where they were not counted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, match_args=False)
+@dataclass(eq=False, frozen=True, slots=True, kw_only=True, repr=False, match_args=False)
 class UnattributedUsage(Counters):
     """What no process can be charged with, by reason and interface."""
 
@@ -284,8 +305,8 @@ class UnattributedUsage(Counters):
     """Inode number of its network namespace."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceCounters:
+@dataclass(eq=False, frozen=True, slots=True, kw_only=True)
+class DeviceCounters(Record):
     """What an interface itself says (`ip -s link`), link-layer headers included."""
 
     bytes_sent: int
@@ -298,8 +319,8 @@ class DeviceCounters:
     """Packets received, as the device counts them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, match_args=False)
-class InterfaceSummary:
+@dataclass(eq=False, frozen=True, slots=True, kw_only=True, match_args=False)
+class InterfaceSummary(Record):
     """An interface: what the sockets moved over it beside what it says itself."""
 
     __match_args__ = ("name",)
@@ -320,8 +341,8 @@ class InterfaceSummary:
     """The same, received."""
 
 
-@dataclass(frozen=True, slots=True)
-class Degradation:
+@dataclass(eq=False, frozen=True, slots=True)
+class Degradation(Record):
     """Something that this run cannot see, and what would mend it."""
 
     code: str
@@ -332,7 +353,7 @@ class Degradation:
     """What would mend it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, match_args=False)
+@dataclass(eq=False, frozen=True, slots=True, kw_only=True, repr=False, match_args=False)
 class Group(Counters):
     """Rows summed by what they have in common. The groups of a level sum to what is above them."""
 
@@ -350,8 +371,8 @@ class Group(Counters):
     """The groups inside it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+@dataclass(eq=False, frozen=True, slots=True)
+class Health(Record):
     """How well a monitor sees."""
 
     source: str
@@ -365,7 +386,7 @@ class Health:
         return not self.degradations
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(eq=False, frozen=True, slots=True, kw_only=True, repr=False)
 class Usage(Counters):
     """What a block of code or a command cost."""
 
@@ -375,88 +396,3 @@ class Usage(Counters):
     """The same counters by interface."""
     processes: tuple[ProcessUsage, ...] = ()
     """The processes that are counted, those that have ended included."""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceDiagnosis:
-    """Whether one source works here."""
-
-    source: str
-    """`"ebpf"`, `"packet"` or `"sockdiag"`."""
-    works: bool
-    """Whether it starts."""
-    why: str | None = None
-    """Why it does not."""
-    remedy: str | None = None
-    """What would mend that, often a command."""
-    degradations: tuple[Degradation, ...] = ()
-    """What it cannot see, where it works."""
-
-
-@dataclass(frozen=True, slots=True)
-class Namespaces:
-    """Whether the namespaces of this process are the host's own.
-
-    Each is `"initial"` (the host's), `"inner"` (one that was made later: what is outside is not
-    seen) or `"unknown"`.
-    """
-
-    user: str
-    """user_namespaces(7)."""
-    pid: str
-    """pid_namespaces(7)."""
-    cgroup: str
-    """cgroup_namespaces(7)."""
-    net: str
-    """network_namespaces(7)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, match_args=False)
-class Diagnosis:
-    """What can be counted on this host, from `netprocmon.doctor`. `print` shows it."""
-
-    __match_args__ = ("source",)
-
-    source: str | None
-    """The source that `source="auto"` takes; `None` where none works."""
-    sources: tuple[SourceDiagnosis, ...]
-    """Each source, the best first."""
-    best_works: bool
-    """Whether the best there is works."""
-    kernel: str
-    """The kernel's release."""
-    btf: bool
-    """Whether the kernel carries its type information."""
-    cgroup2: str | None
-    """Where cgroup v2 is mounted."""
-    cgroup2_is_root: bool
-    """Whether that is the hierarchy's real root."""
-    lockdown: str | None
-    """`"none"`, `"integrity"` or `"confidentiality"`; `None` where the kernel does not tell."""
-    capabilities: tuple[str, ...]
-    """Those that some source needs and that are in force."""
-    missing_capabilities: tuple[str, ...]
-    """Those that some source needs and that are not."""
-    namespaces: Namespaces
-    """Which namespaces are the host's own."""
-    container: str | None
-    """What made the container that this process is in."""
-    confinement: tuple[str, ...]
-    """What a namespace or a container hides, a sentence each."""
-    _text: str = field(repr=False)
-    _json: str = field(repr=False)
-
-    def __str__(self) -> str:
-        """Show a line for each source with what it lacks and what mends that, then the host."""
-        return self._text
-
-    def to_json(self) -> str:
-        """Give the object that `netprocmon doctor --json` prints."""
-        return self._json
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the same as plain dictionaries and lists."""
-        import json
-
-        parsed: dict[str, Any] = json.loads(self._json)
-        return parsed

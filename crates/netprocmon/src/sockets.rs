@@ -1,5 +1,18 @@
-//! One look at the sockets of the host and the processes that hold them: what `ps` and `ports`
-//! show.
+//! One look at the sockets of the host and the processes that hold them: what `netprocmon ps` and
+//! `ports` show. Needs no [`Monitor`](crate::Monitor), and no privilege but to see whose the sockets
+//! of other users are.
+//!
+//! ```no_run
+//! use netprocmon::sockets::{Inventory, usage};
+//!
+//! let look = Inventory::take();
+//! for holder in &look.holders {
+//!     for socket in holder.connections() {
+//!         let peer = usage(socket, &look.remotes).connection.peer;
+//!         println!("{} {} {peer:?}", holder.process.name, socket.local);
+//!     }
+//! }
+//! ```
 //!
 //! A socket that several processes hold (a listener with forked workers) stands under each of them
 //! and once in the totals. What could not be looked at is said as a degradation. Nothing is counted
@@ -8,11 +21,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use netprocmon::host::ancestry::Ancestry;
-use netprocmon::host::privilege::Capabilities;
-use netprocmon::host::socket::Socket;
-use netprocmon::host::{BootClock, HostError, process, services, socket};
-use netprocmon::{
+use netprocmon_host::ancestry::Ancestry;
+use netprocmon_host::privilege::Capabilities;
+use netprocmon_host::socket::Socket;
+use netprocmon_host::{BootClock, HostError, process, services, socket};
+use netprocmon_model::{
     Connection, ConnectionId, ConnectionState, ConnectionUsage, Counters, Degradation, Filter,
     InterfaceId, Pid, Process, Protocol, Scope,
 };
@@ -20,39 +33,47 @@ use netprocmon::{
 mod matching;
 mod remotes;
 
-pub(crate) use remotes::Remotes;
+pub use remotes::Remotes;
 
 /// What the look found.
 #[derive(Debug)]
-pub(crate) struct Inventory {
+pub struct Inventory {
     /// Processes with sockets, by pid.
-    pub(crate) holders: Vec<Holder>,
+    pub holders: Vec<Holder>,
     /// Sockets that belong to a process that may not be looked at.
-    pub(crate) hidden: Vec<Arc<Socket>>,
+    pub hidden: Vec<Arc<Socket>>,
+    /// Time-wait or half-open connections: no process holds them any more, or yet.
+    pub unheld: Vec<Arc<Socket>>,
     /// What TCP moved on all of them together.
-    pub(crate) totals: Counters,
-    pub(crate) remotes: Remotes,
-    pub(crate) degradations: Vec<Degradation>,
+    pub totals: Counters,
+    /// Who and what is at the other ends.
+    pub remotes: Remotes,
+    /// What could not be looked at.
+    pub degradations: Vec<Degradation>,
 }
 
 /// Who looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Viewer {
+pub enum Viewer {
     /// Sees all that this pid namespace shows.
     OfAll,
+    /// Sees its own processes.
     OfItsOwn,
 }
 
 /// A process and its sockets.
 #[derive(Debug)]
-pub(crate) struct Holder {
-    pub(crate) process: Process,
-    pub(crate) sockets: Vec<Arc<Socket>>,
+pub struct Holder {
+    /// Which.
+    pub process: Process,
+    /// In the order of the kernel's lists.
+    pub sockets: Vec<Arc<Socket>>,
 }
 
 impl Inventory {
-    /// Looks now.
-    pub(crate) fn take() -> Self {
+    /// Looks now, into every network namespace that can be entered.
+    #[must_use]
+    pub fn take() -> Self {
         let (sockets, errors) = socket::all_namespaces();
         let owners = socket::owners();
         let clock = BootClock::new();
@@ -74,7 +95,8 @@ impl Inventory {
 
     /// Puts sockets and processes together; `read` gives the facts about a process that still
     /// lives, `service` the name of a port.
-    fn of(
+    #[must_use]
+    pub fn of(
         sockets: Vec<Socket>,
         owners: &HashMap<u64, Vec<Pid>>,
         mut read: impl FnMut(Pid) -> Option<Process>,
@@ -82,11 +104,11 @@ impl Inventory {
         viewer: Viewer,
     ) -> Self {
         let mut held: BTreeMap<Pid, Vec<Arc<Socket>>> = BTreeMap::new();
-        let mut hidden = Vec::new();
+        let (mut hidden, mut unheld) = (Vec::new(), Vec::new());
         let mut known = Vec::new();
         for socket in sockets.into_iter().map(Arc::new) {
-            // Inode 0 is a time-wait or half-open connection: no process holds it any more, or yet.
             if socket.inode == 0 {
+                unheld.push(socket);
                 continue;
             }
             known.push(Arc::clone(&socket));
@@ -110,6 +132,7 @@ impl Inventory {
             holders,
             totals: counters(known.iter().map(Arc::as_ref)),
             hidden,
+            unheld,
             degradations,
         }
     }
@@ -117,7 +140,7 @@ impl Inventory {
 
 impl Inventory {
     /// Leaves the processes and sockets that a filter takes, and their totals.
-    pub(crate) fn filter(&mut self, filter: &Filter) {
+    pub fn filter(&mut self, filter: &Filter) {
         if filter.takes_everything() {
             return;
         }
@@ -139,34 +162,39 @@ impl Inventory {
 
 impl Holder {
     /// What TCP moved on the connections that the process holds now; unknown where it holds none.
-    pub(crate) fn counters(&self) -> Counters {
+    #[must_use]
+    pub fn counters(&self) -> Counters {
         counters(self.sockets.iter().map(Arc::as_ref))
     }
 
-    pub(crate) fn connections(&self) -> impl Iterator<Item = &Socket> {
+    /// Its sockets that have a peer.
+    pub fn connections(&self) -> impl Iterator<Item = &Socket> {
         let sockets = self.sockets.iter().map(Arc::as_ref);
         sockets.filter(|socket| is_connection(socket))
     }
 
     /// The sockets that wait for others to come: listeners and bound datagram sockets.
-    pub(crate) fn bound(&self) -> impl Iterator<Item = &Socket> {
+    pub fn bound(&self) -> impl Iterator<Item = &Socket> {
         let sockets = self.sockets.iter().map(Arc::as_ref);
         sockets.filter(|socket| is_bound(socket))
     }
 }
 
 /// Whether the socket has a peer.
-pub(crate) fn is_connection(socket: &Socket) -> bool {
+#[must_use]
+pub fn is_connection(socket: &Socket) -> bool {
     socket.remote.is_some() && socket.state != ConnectionState::Listen
 }
 
 /// Whether the socket has a port that others can come to.
-pub(crate) fn is_bound(socket: &Socket) -> bool {
+#[must_use]
+pub fn is_bound(socket: &Socket) -> bool {
     socket.local.port() != 0 && !is_connection(socket) && socket.state != ConnectionState::Closed
 }
 
 /// A socket as the contract's connection. What `sock_diag` cannot know stays unknown.
-pub(crate) fn usage(socket: &Socket, remotes: &Remotes) -> ConnectionUsage {
+#[must_use]
+pub fn usage(socket: &Socket, remotes: &Remotes) -> ConnectionUsage {
     ConnectionUsage {
         id: ConnectionId(socket.cookie),
         connection: Connection {
@@ -249,6 +277,3 @@ fn hidden_namespaces(errors: &[HostError]) -> Option<Degradation> {
             .with_remedy("run it as root to see every network namespace: sudo netprocmon …"),
     )
 }
-
-#[cfg(test)]
-pub(crate) mod tests;

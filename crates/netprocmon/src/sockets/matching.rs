@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use netprocmon::{
+use netprocmon_model::{
     ConnectionId, Counters, Filter, InterfaceUsage, ProcessId, ProcessUsage, ProtocolUsage, Rates,
     SCHEMA_VERSION, Snapshot, SourceKind,
 };

@@ -7,14 +7,14 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use netprocmon::host::socket::Socket;
-use netprocmon::{NetnsId, Peer, Process, Protocol};
+use netprocmon_host::socket::Socket;
+use netprocmon_model::{NetnsId, Peer, Process, Protocol};
 
 use super::{Holder, is_connection};
 
 /// By the cookie of the socket.
 #[derive(Debug, Default)]
-pub(crate) struct Remotes {
+pub struct Remotes {
     peers: HashMap<u64, Peer>,
     services: HashMap<u64, Arc<str>>,
 }
