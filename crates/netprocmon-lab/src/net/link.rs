@@ -317,5 +317,11 @@ pub(crate) fn set_offload(namespace: &Namespace, device: &str, offload: Offload)
     let cut = ["gso", segment, "tx-udp-segmentation", segment];
     let args = ["-K", device, "tso", segment, "gro", merge];
     namespace.run("ethtool", &[&args[..], &cut].concat())?;
+    if offload == Offload::Merge {
+        // A device that merges takes packets from a ring of 256, and refuses those that find it full:
+        // sent, as the sockets see it, and never by the device. With a queue before it they wait
+        // (Linux 6.16).
+        namespace.run("tc", &["qdisc", "replace", "dev", device, "root", "pfifo"])?;
+    }
     Ok(())
 }
