@@ -20,6 +20,7 @@ mod python;
 mod shell;
 mod soak;
 mod test;
+mod wheels;
 
 /// Developer commands.
 #[derive(Debug, Parser)]
@@ -43,6 +44,8 @@ enum Command {
     Instructions(instructions::Instructions),
     /// Build the Python package, and run its lints, types and tests.
     Python(python::Python),
+    /// Build the Python package as it would be published, for each architecture.
+    Wheels(wheels::Wheels),
     /// Compile the BPF programs into the object that is committed.
     Bpf(bpf::Bpf),
     /// Everything that must hold for a commit: format, lints, docs, BPF object, licences,
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Kernels(kernels) => kernels.run(),
         Command::Instructions(instructions) => instructions.run(),
         Command::Python(python) => python.run(),
+        Command::Wheels(wheels) => wheels.run(),
         Command::Bpf(bpf) => bpf.run(),
         Command::Ci => ci::run(),
     };

@@ -32,7 +32,7 @@ impl Python {
     pub(crate) fn run(self) -> Result<()> {
         let target = target_directory()?;
         let venv = Venv::make(target.join("python"))?;
-        venv.pip(&["-r", &format!("{PACKAGE}/tests/requirements.txt")])?;
+        venv.pip_install_requirements()?;
         let profile = if self.release { "release" } else { "dev" };
         // What is tested is what pip builds and installs. Without the debug information, which pip
         // would compress first; maturin is there already, so pip need not fetch it again.
@@ -59,12 +59,12 @@ impl Python {
 }
 
 /// A virtual environment.
-struct Venv {
+pub(crate) struct Venv {
     programs: PathBuf,
 }
 
 impl Venv {
-    fn make(root: PathBuf) -> Result<Self> {
+    pub(crate) fn make(root: PathBuf) -> Result<Self> {
         let programs = root.join("bin");
         if !programs.join("python").exists() || !is_new_enough(&programs.join("python")) {
             let python = interpreter()?;
@@ -74,7 +74,12 @@ impl Venv {
         Ok(Self { programs })
     }
 
-    fn pip(&self, arguments: &[&str]) -> Result<()> {
+    /// What the package is built and tried with.
+    pub(crate) fn pip_install_requirements(&self) -> Result<()> {
+        self.pip(&["-r", &format!("{PACKAGE}/tests/requirements.txt")])
+    }
+
+    pub(crate) fn pip(&self, arguments: &[&str]) -> Result<()> {
         let install = ["-m", "pip", "install", "-q", "--disable-pip-version-check"];
         self.run("python", &[&install[..], arguments].concat())
     }
@@ -86,7 +91,7 @@ impl Venv {
         run(pip.env("CARGO_TARGET_DIR", target))
     }
 
-    fn run(&self, program: &str, arguments: &[&str]) -> Result<()> {
+    pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> Result<()> {
         run(&mut self.command(program, arguments)?)
     }
 

@@ -13,6 +13,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use common::ForAnybody;
 use serde_json::Value;
@@ -32,9 +33,25 @@ fn program() -> &'static Path {
     assert_cmd::cargo::cargo_bin!("netprocmon")
 }
 
-/// Of each thread: the uid, the permitted, effective and inheritable capabilities, and whether it
-/// can gain any; the one that looks names up last.
-fn threads(pid: u32) -> Vec<(u32, [u64; 3], bool)> {
+/// The uid, the permitted, effective and inheritable capabilities, and whether any can be gained.
+type Rights = (u32, [u64; 3], bool);
+
+/// The rights of a process's threads as soon as they are `wanted`, else what they are after a while:
+/// a command is started before its starter gives up what it needed for that, and each thread gives
+/// up its own.
+fn threads_once(pid: u32, wanted: impl Fn(&[Rights]) -> bool) -> Vec<Rights> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let all = threads(pid);
+        if wanted(&all) || Instant::now() > deadline {
+            return all;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Of each thread, the one that looks names up last.
+fn threads(pid: u32) -> Vec<Rights> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let of = |status: &str, name: &str| {
         let mut lines = status.lines();
@@ -76,11 +93,11 @@ fn a_watch_keeps_what_its_source_needs_and_no_more() {
     {
         let arguments = ["watch", "--json", "-d", "0.1", "--source", source];
         let mut child = watch(Command::new(program()).args(arguments));
-        let all = threads(child.id());
+        let kept = (0, [LOOKING | own, LOOKING | own, 0], false);
+        let all = threads_once(child.id(), |all| all.iter().all(|one| *one == kept));
         assert!(all.len() >= threads_at_least, "{source}: {all:?}");
         for one in all {
-            let kept = LOOKING | own;
-            assert_eq!(one, (0, [kept, kept, 0], false), "{source}");
+            assert_eq!(one, kept, "{source}");
         }
         child.kill().unwrap();
         child.wait().unwrap();
@@ -95,7 +112,7 @@ fn the_thread_that_asks_name_servers_has_no_rights() {
     let mut child = watch(Command::new(program()).args(arguments));
     let kept = LOOKING | BPF;
     let expected = [(0, [kept, kept, 0], false), (0, [0, 0, 0], false)];
-    assert_eq!(threads(child.id()), expected);
+    assert_eq!(threads_once(child.id(), |all| all == expected), expected);
     child.kill().unwrap();
     child.wait().unwrap();
 }
@@ -195,7 +212,8 @@ fn a_run_keeps_the_right_to_pass_signals_on() {
     let mut out = BufReader::new(run.stdout.take().unwrap());
     out.read_line(&mut line).unwrap();
     let kept = LOOKING | BPF | KILL;
-    assert_eq!(threads(run.id()), [(0, [kept, kept, 0], false)]);
+    let expected = [(0, [kept, kept, 0], false)];
+    assert_eq!(threads_once(run.id(), |all| all == expected), expected);
     let pid = rustix::process::Pid::from_child(&run);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert_eq!(run.wait().unwrap().code(), Some(7));

@@ -16,6 +16,7 @@ use aya::maps::{HashMap, MapData};
 use netprocmon_host::ancestry::{Ancestry, Birth};
 use netprocmon_host::{BootClock, process, script, user};
 use netprocmon_model::{NetnsId, Pid, Process, ProcessId};
+use rustix::io::Errno;
 
 use crate::abi::{ARGS_LEN, BirthRecord, ProcessKey, ProcessRecord};
 use crate::books::typed;
@@ -168,6 +169,22 @@ impl Census {
         ended.map(|(key, _)| *key).collect()
     }
 
+    /// Processes that are not there any more, and whose end nobody has told.
+    pub(crate) fn gone(&self) -> Vec<ProcessKey> {
+        let living = self.known.iter().filter(|(_, known)| !known.ended);
+        let gone = living.filter(|(key, _)| !is_there(**key));
+        gone.map(|(key, _)| *key).collect()
+    }
+
+    /// Takes down the end of a process that nobody has told of: it was a moment ago.
+    pub(crate) fn end(&mut self, key: ProcessKey) -> Option<Arc<Process>> {
+        let now = self.clock.timestamp(BootClock::now());
+        let known = self.known.get_mut(&key)?;
+        known.ended = true;
+        Arc::make_mut(&mut known.facts).exited.get_or_insert(now);
+        Some(Arc::clone(&known.facts))
+    }
+
     /// Forgets an ended process, here and in the kernel.
     pub(crate) fn forget(&mut self, key: ProcessKey) {
         self.members.remove(&Pid(key.tgid));
@@ -203,6 +220,7 @@ impl Census {
         };
         let name = match better {
             Some(facts) if !written => Arc::clone(&facts.name),
+            None if !written => self.name_at_birth(key).unwrap_or_default(),
             _ => text(until_nul(&record.comm)),
         };
         let exe = better
@@ -240,6 +258,12 @@ impl Census {
             None => self.find_parents(&mut facts),
         }
         facts
+    }
+
+    /// The name that it was born or last executed with, while that is remembered.
+    fn name_at_birth(&self, key: ProcessKey) -> Option<Arc<str>> {
+        let record = self.births.get(&key.tgid, 0).ok()?;
+        (record.start == key.start).then(|| birth(&record, Pid(key.tgid)).name)
     }
 
     /// Fills in who is above it; once, for who has ended is forgotten by and by.
@@ -290,6 +314,18 @@ fn birth(record: &BirthRecord, pid: Pid) -> Birth {
         start_boottime: id(record.start, pid.0).start_boottime,
         parent: id(record.parent_start, record.parent_tgid),
         name: String::from_utf8_lossy(until_nul(&record.comm)).into(),
+    }
+}
+
+/// Whether it is a process still, also where `/proc` does not show others'.
+fn is_there(key: ProcessKey) -> bool {
+    let pid = Pid(key.tgid);
+    match process::start_ticks(pid) {
+        Some(ticks) => ticks == process::ticks_from_ns(Census::id(key).start_boottime),
+        None => i32::try_from(pid.0)
+            .ok()
+            .and_then(rustix::process::Pid::from_raw)
+            .is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(Errno::SRCH)),
     }
 }
 

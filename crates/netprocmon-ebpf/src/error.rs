@@ -1,5 +1,6 @@
 //! Why the eBPF source does not start, with what would mend it.
 
+use netprocmon_host::privilege::setcap;
 use thiserror::Error;
 
 /// What kind of obstacle it is.
@@ -26,8 +27,7 @@ pub struct EbpfError {
 }
 
 /// The capabilities that the source needs, as `setcap(8)` takes them.
-const SETCAP: &str = "sudo setcap cap_bpf,cap_perfmon,cap_net_admin,cap_sys_ptrace,cap_dac_read_search+ep \
-                      \"$(command -v netprocmon)\"";
+const CAPABILITIES: &str = "cap_bpf,cap_perfmon,cap_net_admin,cap_sys_ptrace,cap_dac_read_search";
 
 impl EbpfError {
     pub(crate) fn new(kind: EbpfErrorKind, operation: impl Into<String>) -> Self {
@@ -60,7 +60,8 @@ impl EbpfError {
         if kind == EbpfErrorKind::PermissionDenied {
             error.operation = format!("{}: missing {}", error.operation, missing.join(", "));
             error = error.with_remedy(format!(
-                "run it as root (sudo), or give it the capabilities once: {SETCAP}"
+                "run it as root (sudo), or give it the capabilities once: {}",
+                setcap(CAPABILITIES)
             ));
         }
         error

@@ -19,10 +19,12 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod hooks;
+mod limits;
 mod loader;
 mod mapped;
 mod messages;
 mod rows;
+mod skipped;
 mod source;
 
 pub use capacity::Capacity;

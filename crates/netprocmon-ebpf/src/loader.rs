@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 
-use aya::programs::{Iter, ProgramError};
+use aya::programs::{Iter, Program, ProgramError, ProgramFd};
 use aya::{Btf, BtfError, Ebpf, EbpfLoader};
 use netprocmon_host::cgroup;
 use netprocmon_model::Degradation;
@@ -16,6 +16,7 @@ use netprocmon_model::Degradation;
 use crate::capacity::Sizes;
 use crate::error::{EbpfError, EbpfErrorKind};
 use crate::hooks::{HOOKS, Hook, Purpose, Unknown, Without};
+use crate::skipped::Skipped;
 use crate::source::Options;
 
 mod program;
@@ -133,6 +134,16 @@ impl Attached {
         }
         program::attach(&mut self.ebpf, hook, self.cgroup_root.as_fd())
     }
+}
+
+/// The programs that the kernel skips where they were interrupted.
+pub(crate) fn skippable(ebpf: &Ebpf) -> Skipped {
+    let programs = ebpf.programs().filter_map(|(_, program)| match program {
+        Program::BtfTracePoint(program) => program.fd().ok(),
+        Program::FExit(program) => program.fd().ok(),
+        _ => None,
+    });
+    Skipped::of(programs.map(ProgramFd::as_fd))
 }
 
 /// Runs the iterator over open files: claims the sockets that are open. `Ok(false)` where the

@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
 use aya::maps::{HashMap, MapData, RingBuf};
+use netprocmon_host::confinement::{Namespace, Namespaces};
 use netprocmon_host::interface::NewInterface;
 use netprocmon_host::netns;
 use netprocmon_host::tree::TreeNumber;
@@ -24,9 +25,11 @@ use crate::census::Census;
 use crate::conversations::Conversations;
 use crate::error::EbpfError;
 use crate::hooks::Unknown;
+use crate::limits::{self, Limits};
 use crate::loader;
 use crate::mapped::Mapped;
 use crate::messages::Messages;
+use crate::skipped::Skipped;
 
 /// What the source is asked to do.
 #[derive(Clone, Copy, Debug, Default)]
@@ -58,6 +61,7 @@ pub struct EbpfSource {
     events: RingBuf<MapData>,
     new_interfaces: Vec<NewInterface>,
     events_lost: u64,
+    skipped: Skipped,
     limits: Limits,
     degradations: Vec<Degradation>,
     unknown: Vec<Unknown>,
@@ -66,17 +70,6 @@ pub struct EbpfSource {
     to_learn: Vec<ProcessKey>,
     /// Programs and links; dropped last, when nothing reads the tables any more.
     attached: aya::Ebpf,
-}
-
-/// Limits that were hit, as last reported.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Limits {
-    storage_failures: u64,
-    slots_full: u64,
-    connections_full: u64,
-    processes_full: u64,
-    tree_full: u64,
-    messages_lost: u64,
 }
 
 impl EbpfSource {
@@ -115,6 +108,7 @@ impl EbpfSource {
             events: typed(&mut ebpf, "events", RingBuf::try_from)?,
             new_interfaces: Vec::new(),
             events_lost: 0,
+            skipped: loader::skippable(&ebpf),
             limits: Limits::default(),
             degradations: Vec::new(),
             unknown,
@@ -142,6 +136,7 @@ impl EbpfSource {
     /// Hands over everything that was seen since the last call.
     pub fn collect(&mut self, mut sink: impl FnMut(Observation)) {
         self.drain_events(&mut sink);
+        self.look_for_skipped(&mut sink);
         for facts in self.census.look_at_programs() {
             sink(Observation::Process(facts));
         }
@@ -317,8 +312,21 @@ impl EbpfSource {
         }
     }
 
+    /// A process whose end was skipped has ended all the same.
+    fn look_for_skipped(&mut self, sink: &mut impl FnMut(Observation)) {
+        if !self.skipped.look() || Namespaces::of_this_process().pid != Namespace::Initial {
+            return;
+        }
+        for key in self.census.gone() {
+            if let Some(facts) = self.census.end(key) {
+                sink(Observation::Process(facts));
+            }
+        }
+    }
+
     fn report_limits(&mut self, sink: &mut impl FnMut(Observation)) {
-        let Some(limits) = self.kernel(Limits::read) else {
+        let skipped = self.skipped.count();
+        let Some(limits) = self.kernel(|state| Limits::read(state, skipped)) else {
             return;
         };
         if limits == self.limits {
@@ -326,7 +334,7 @@ impl EbpfSource {
         }
         self.limits = limits;
         self.degradations
-            .retain(|degradation| degradation.code != "capacity");
+            .retain(|degradation| !limits::CODES.contains(&&*degradation.code));
         self.degradations.extend(limits.degradations());
         sink(Observation::LostEvents(0)); // a sign of life: the degradations have changed
     }
@@ -336,59 +344,6 @@ impl AsFd for EbpfSource {
     /// Readable when something waits that should not wait for the next interval.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.events.as_fd()
-    }
-}
-
-impl Limits {
-    fn read(state: &KernelState) -> Self {
-        Self {
-            storage_failures: state.storage_failures.load(Relaxed),
-            slots_full: state.slots_full.load(Relaxed),
-            connections_full: state.connections_full.load(Relaxed),
-            processes_full: state.processes_full.load(Relaxed),
-            tree_full: state.tree_full.load(Relaxed),
-            messages_lost: state.messages_lost.load(Relaxed),
-        }
-    }
-
-    fn degradations(self) -> impl Iterator<Item = Degradation> {
-        let rows = [
-            (
-                self.storage_failures,
-                "packets of sockets without room for our state: they are under `capacity`",
-                "raise net.core.optmem_max",
-            ),
-            (
-                self.slots_full,
-                "times no counter row was free: the bytes are under `capacity`",
-                "raise --max-counters",
-            ),
-            (
-                self.connections_full,
-                "connections had no row: their bytes are counted, they are not listed",
-                "raise --max-connections",
-            ),
-            (
-                self.processes_full,
-                "processes could not be written down: those that had ended have no name",
-                "raise --max-processes",
-            ),
-            (
-                self.tree_full,
-                "processes of a followed tree could not be marked",
-                "raise --max-processes",
-            ),
-            (
-                self.messages_lost,
-                "answers of the domain name system came too fast: their names are not shown",
-                "read more often",
-            ),
-        ];
-        rows.into_iter()
-            .filter(|(count, ..)| *count > 0)
-            .map(|(count, what, remedy)| {
-                Degradation::new("capacity", format!("{count} {what}")).with_remedy(remedy)
-            })
     }
 }
 

@@ -8,6 +8,9 @@ use std::path::Path;
 use serde::Serialize;
 
 pub mod reduce;
+mod setcap;
+
+pub use setcap::setcap;
 
 /// A capability (capabilities(7)) that netprocmon has a use for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

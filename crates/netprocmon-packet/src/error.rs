@@ -2,6 +2,7 @@
 
 use std::io;
 
+use netprocmon_host::privilege::setcap;
 use thiserror::Error;
 
 /// What kind of obstacle it is.
@@ -23,13 +24,13 @@ pub struct PacketError {
     kind: PacketErrorKind,
     /// What was tried, on what.
     operation: String,
+    remedy: Option<String>,
     source: io::Error,
 }
 
 /// The capability that the source needs, as `setcap(8)` takes it, and those that make it see the
 /// processes of other users.
-const REMEDY: &str = "run it as root (sudo), or give it the capabilities once: sudo setcap \
-                      cap_net_raw,cap_sys_ptrace,cap_dac_read_search+ep \"$(command -v netprocmon)\"";
+pub(crate) const CAPABILITIES: &str = "cap_net_raw,cap_sys_ptrace,cap_dac_read_search";
 
 impl PacketError {
     pub(crate) fn new(operation: &str, source: impl Into<io::Error>) -> Self {
@@ -46,12 +47,18 @@ impl PacketError {
             _ => PacketErrorKind::Io,
         };
         let mut operation = operation.to_owned();
+        let mut remedy = None;
         if kind == PacketErrorKind::PermissionDenied {
             operation.push_str(": missing cap_net_raw");
+            remedy = Some(format!(
+                "run it as root (sudo), or give it the capabilities once: {}",
+                setcap(CAPABILITIES)
+            ));
         }
         Self {
             kind,
             operation,
+            remedy,
             source,
         }
     }
@@ -65,7 +72,7 @@ impl PacketError {
     /// What the user can do about it.
     #[must_use]
     pub fn remedy(&self) -> Option<&str> {
-        (self.kind == PacketErrorKind::PermissionDenied).then_some(REMEDY)
+        self.remedy.as_deref()
     }
 
     /// The cause, for an error that takes this one's place.

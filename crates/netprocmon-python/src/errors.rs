@@ -38,17 +38,8 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
         }
         cause = error.source();
     }
-    let remedy = error.remedy().map(remedy_for_python);
+    let remedy = error.remedy();
     exception(py, name, (escape(&message), remedy))
-}
-
-/// A remedy of the library, which names the program `netprocmon`. Here it is the interpreter that
-/// counts, and the one that all of the host uses is not to be given capabilities.
-pub(crate) fn remedy_for_python(remedy: &str) -> String {
-    const PROGRAM: &str = "\"$(command -v netprocmon)\"";
-    const INTERPRETER: &str = "venv/bin/python (a virtual environment of your own, made by python3 \
-                               -m venv --copies venv)";
-    remedy.replace(PROGRAM, INTERPRETER)
 }
 
 /// A filter that cannot be read; `text` is what was given.

@@ -21,8 +21,6 @@ use pyo3::types::{PyDict, PyTuple, PyType};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::errors::remedy_for_python;
-
 type Made<'py> = PyResult<Bound<'py, PyAny>>;
 
 /// `record!(py, "Class", { field: value, … })`, with `, counters` for the eight of the contract.
@@ -253,7 +251,7 @@ pub(crate) fn degradation<'py>(py: Python<'py>, one: &Degradation) -> Made<'py> 
     record!(py, "Degradation", {
         code: &*one.code,
         message: &*one.message,
-        remedy: one.remedy.as_deref().map(remedy_for_python),
+        remedy: one.remedy.as_deref(),
     })
 }
 

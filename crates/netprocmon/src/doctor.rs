@@ -187,7 +187,7 @@ impl Verdict {
             source,
             works: false,
             why: Some(why(error)),
-            remedy: error.remedy().map(with_our_path),
+            remedy: error.remedy().map(ToOwned::to_owned),
             degradations: Vec::new(),
             obstacle: Some(error.kind()),
         }
@@ -213,19 +213,5 @@ fn why(error: &Error) -> String {
         // It says what is missing; the kernel's own word for that adds nothing.
         ErrorKind::PermissionDenied => error.to_string(),
         _ => error.chain(),
-    }
-}
-
-/// The remedy with the real path of this program: the shell that it is typed into may find another.
-/// Not where the library runs in another program, which is not to be given capabilities.
-fn with_our_path(remedy: &str) -> String {
-    let ours = std::env::current_exe().ok();
-    let ours = ours.filter(|path| path.file_name().is_some_and(|name| name == "netprocmon"));
-    match ours {
-        Some(path) => {
-            let quoted = path.to_string_lossy().replace('\'', r"'\''");
-            remedy.replace("\"$(command -v netprocmon)\"", &format!("'{quoted}'"))
-        }
-        None => remedy.to_owned(),
     }
 }

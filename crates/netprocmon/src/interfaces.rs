@@ -195,7 +195,8 @@ impl Interfaces {
                 .filter(|id| !self.ways.contains_key(id)),
         );
         let mut others = self.ways.keys().filter(|id| **id > self.visited);
-        self.visited = others.next().copied().unwrap_or_default();
+        let next = others.find(|id| self.has(**id)).copied();
+        self.visited = next.unwrap_or_default();
         spaces.extend(self.ways.get(&self.visited).map(|way| way.id));
     }
 
@@ -279,7 +280,7 @@ impl Interfaces {
     }
 
     fn has(&self, netns: NetnsId) -> bool {
-        self.known.keys().any(|id| id.netns == netns)
+        known_in(&self.known, netns).next().is_some()
     }
 
     /// Looks at one namespace; whether there was a way into it.

@@ -23,9 +23,10 @@ What differs:
 
 - **7.x**: tasks may be preempted in a tracepoint, and the kernel then skips the tracepoint's program for
   others on that processor until they are back (`recursion_misses` in `/proc/PID/fdinfo`). A call that
-  is skipped so is missing from the payload, a process whose end is skipped may have no name; wire bytes
-  are not concerned. In the guest, which is slow, that was 7 of some 4,000 calls and ends, which is why
-  a row fails there. The command does not tell it yet.
+  is skipped so is missing from the payload; a process whose end is skipped is found to be gone, and has
+  the name that it was born with; wire bytes are not concerned. The command says how many were skipped
+  (`skipped`). In the guest, which is slow, that was 7 of some 4,000 calls and ends, which is why a row
+  fails there.
 - **6.3 and later**: two tracepoints tell of every call that sends or receives.
 - **5.11 to 6.2**: programs behind the kernel's own functions (`fexit`) tell the same. A datagram that
   was received by a call which waited already when the monitor started is missing from the payload.

@@ -4,6 +4,7 @@
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
+use netprocmon_host::privilege::setcap;
 use netprocmon_host::socket::{self, Held};
 use netprocmon_model::{
     ConnectionReading, ConnectionState, Degradation, Observation, Owner, Protocol, Reason,
@@ -12,6 +13,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
 
 use super::Engine;
+use crate::error::CAPABILITIES;
 use crate::flow::{Charge, Flow, FlowKey};
 use crate::table::FlowIndex;
 use crate::wire::Tally;
@@ -257,9 +259,7 @@ impl Limits {
         let closed = (closed > 0).then(|| {
             let message =
                 format!("{closed} processes may not be looked at: what they move is under none");
-            let remedy = "sudo setcap cap_net_raw,cap_sys_ptrace,cap_dac_read_search+ep \
-                          \"$(command -v netprocmon)\"";
-            Degradation::new("missing_capability", message).with_remedy(remedy)
+            Degradation::new("missing_capability", message).with_remedy(setcap(CAPABILITIES))
         });
         let spilt = has_spilt.then(|| {
             let message =

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-import math
-import operator
 import os
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, SupportsIndex
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from netprocmon import _netprocmon
+from netprocmon._arguments import (
+    Target,
+    checked_address,
+    checked_interval,
+    checked_pid,
+    checked_port,
+    checked_protocol,
+    checked_texts,
+    exists,
+    has_address,
+    no_such_process,
+)
 from netprocmon._errors import (
     Error,
     MonitorClosed,
@@ -30,7 +40,7 @@ if TYPE_CHECKING:
 
     from netprocmon._netprocmon import _Asked
 
-__all__ = ["D_RECV", "D_SEND", "P_TCP", "P_UDP", "HasPid", "Monitor", "Source", "Target"]
+__all__ = ["D_RECV", "D_SEND", "P_TCP", "P_UDP", "Monitor", "Source"]
 
 P_TCP = 6
 """The number of TCP, for `Monitor.get_pid_by_port` and `Monitor.get_ports_by_proto`."""
@@ -45,21 +55,8 @@ Source = Literal["auto", "ebpf", "packet", "sockdiag"]
 """Where the numbers may come from."""
 
 
-class HasPid(Protocol):
-    """A process object: `subprocess.Popen`, `multiprocessing.Process`, `psutil.Process`, …."""
-
-    @property
-    def pid(self) -> int | None:
-        """Its pid."""
-
-
-Target = int | str | HasPid
-"""Whom to watch: a pid, a process object, or a name."""
-
 _SOURCES: tuple[Source, ...] = ("auto", "ebpf", "packet", "sockdiag")
 _KNOW_WIRE_BYTES = ("ebpf", "packet")
-_LARGEST_PID = 2**32 - 1
-_LARGEST_PORT = 2**16 - 1
 
 _monitors: weakref.WeakSet[Monitor] = weakref.WeakSet()
 
@@ -119,12 +116,12 @@ class Monitor:
             raise ValueError(message)
         self._source: Source = source
         self._follow = bool(follow_children)
-        self._names = list(_texts("names", names))
-        self._cgroups = list(_texts("cgroups", cgroups))
-        self._interfaces = list(_texts("interfaces", interfaces))
+        self._names = list(checked_texts("names", names))
+        self._cgroups = list(checked_texts("cgroups", cgroups))
+        self._interfaces = list(checked_texts("interfaces", interfaces))
         self._connections = bool(connections)
         self._keep_ended = bool(keep_ended)
-        self._interval = _interval(interval)
+        self._interval = checked_interval(interval)
         self._pids: dict[int, bool] = {}
         self._addresses: dict[str, None] = {}
         self._engine: _netprocmon.Engine | None = None
@@ -136,10 +133,10 @@ class Monitor:
         self._added = False  # a pid, by `add_pid`
         for target in targets:
             if isinstance(target, str):
-                self._names.extend(_texts("targets", [target]))
+                self._names.extend(checked_texts("targets", [target]))
             else:
-                self._add(_pid(target), self._follow)
-        for address in _texts("addresses", addresses):
+                self._add(checked_pid(target), self._follow)
+        for address in checked_texts("addresses", addresses):
             self.add_address(address)
         _monitors.add(self)
 
@@ -151,15 +148,17 @@ class Monitor:
         `follow_children` is the monitor's unless it is given. Raises `NoSuchProcess` (a
         `ProcessLookupError`).
         """
-        self._add(_pid(pid), self._follow if follow_children is None else bool(follow_children))
+        self._add(
+            checked_pid(pid), self._follow if follow_children is None else bool(follow_children)
+        )
         self._added = True
 
     def _add(self, pid: int, follow: bool) -> None:
         with self._open():
             if self._engine is not None:
                 self._engine.add_pid(pid, follow)
-            elif not _exists(pid):
-                raise _no_such_process(pid)
+            elif not exists(pid):
+                raise no_such_process(pid)
             self._pids[pid] = follow
 
     def remove_pid(self, pid: int) -> None:
@@ -167,7 +166,7 @@ class Monitor:
 
         Raises `NoSuchProcess` where it is not watched.
         """
-        pid = _pid(pid)
+        pid = checked_pid(pid)
         with self._open():
             if pid not in self._pids:
                 message = f"the process {pid} is not watched"
@@ -195,11 +194,11 @@ class Monitor:
         IPv4 or IPv6. Raises `ValueError` for what is no address, and `NoSuchAddress` (an `OSError`)
         where no interface has it.
         """
-        address = _address(addr)
+        address = checked_address(addr)
         with self._open():
             if self._engine is not None:
                 self._engine.add_address(address)
-            elif not _has_address(address):
+            elif not has_address(address):
                 message = f"no interface has the address {address}"
                 raise NoSuchAddress(message, "list the addresses: ip address")
             self._addresses[address] = None
@@ -209,7 +208,7 @@ class Monitor:
 
         Raises `NoSuchAddress` where it was not added.
         """
-        address = _address(addr)
+        address = checked_address(addr)
         with self._open():
             if address not in self._addresses:
                 message = f"the address {address} was not added"
@@ -239,7 +238,7 @@ class Monitor:
 
     def get_listen_interface_by_addr(self, addr: str) -> str | None:
         """Give the name of the interface with this address; `None` when not listened to."""
-        address = _address(addr)
+        address = checked_address(addr)
         return next((name for name, all_ in self._listened() if address in all_), None)
 
     def _listened(self) -> list[tuple[str, list[str]]]:
@@ -262,17 +261,17 @@ class Monitor:
         and of several processes that share a port the one with the lowest pid.
         """
         with self._open():
-            return _netprocmon.pid_of_port(_protocol(proto), _port(port))
+            return _netprocmon.pid_of_port(checked_protocol(proto), checked_port(port))
 
     def get_ports_by_pid(self, pid: int) -> list[int]:
         """Give the local ports of a process, in order. Raises `NoSuchProcess`."""
         with self._open():
-            return _netprocmon.ports_of_pid(_pid(pid))
+            return _netprocmon.ports_of_pid(checked_pid(pid))
 
     def get_ports_by_proto(self, proto: int) -> list[int]:
         """Give the local ports in use by a protocol, in order."""
         with self._open():
-            return _netprocmon.ports(_protocol(proto))
+            return _netprocmon.ports(checked_protocol(proto))
 
     def get_ports(self) -> list[int]:
         """Give all local ports in use, in order."""
@@ -304,7 +303,7 @@ class Monitor:
                         engine.close()
                     raise
             for pid, follow in self._pids.items() if counted else ():
-                if _exists(pid):
+                if exists(pid):
                     engine.add_pid(pid, follow)
         return self
 
@@ -367,7 +366,7 @@ class Monitor:
         """
         engine = self._running()
         self._insist_on_wire_bytes(engine)
-        traffic = engine.traffic(_pid(pid))
+        traffic = engine.traffic(checked_pid(pid))
         return [one for one in traffic if one.recv != 0 or one.send != 0]
 
     def snapshot(self) -> Snapshot:
@@ -392,7 +391,7 @@ class Monitor:
         To be iterated with `for` or `async for`. Each stream has a pace of its own; a snapshot's
         rates are over the time since the one before it, whoever took that.
         """
-        interval = self._interval if interval is None else _interval(interval)
+        interval = self._interval if interval is None else checked_interval(interval)
         with self._lock:
             engine = self._running()
             stream = Stream(engine, engine.ticker(interval), interval)
@@ -514,82 +513,3 @@ def _forget_in_child() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_in_child)
-
-
-def _pid(target: object) -> int:
-    """Read a pid, or of a process object its pid."""
-    if not isinstance(target, SupportsIndex):
-        target = getattr(target, "pid", None)
-    if isinstance(target, bool) or not isinstance(target, SupportsIndex):
-        message = f"a pid or a process object is needed, not {target!r}"
-        raise TypeError(message)
-    pid = operator.index(target)
-    if pid <= 0:
-        message = f"a pid is above 0: {pid}"
-        raise ValueError(message)
-    if pid > _LARGEST_PID:
-        raise _no_such_process(pid)
-    return pid
-
-
-def _exists(pid: int) -> bool:
-    return os.path.exists(f"/proc/{pid}")  # noqa: PTH110  # importing pathlib costs milliseconds
-
-
-def _no_such_process(pid: int) -> NoSuchProcess:
-    remedy = "list the processes that use the network: netprocmon ps"
-    return NoSuchProcess(f"no process has the pid {pid}", remedy)
-
-
-def _interval(interval: float) -> float:
-    seconds = float(interval)
-    if not (math.isfinite(seconds) and seconds > 0):
-        message = f"an interval is a number of seconds above 0: {interval!r}"
-        raise ValueError(message)
-    return seconds
-
-
-def _texts(name: str, texts: Iterable[str]) -> Iterable[str]:
-    """Read several texts; a single one is a mistake that would be read letter by letter."""
-    if isinstance(texts, str):
-        message = f"{name} are several: give a list, [{texts!r}]"
-        raise TypeError(message)
-    for text in texts:
-        if not isinstance(text, str):
-            message = f"{name} are strings, not {text!r}"
-            raise TypeError(message)
-        if not text:
-            message = f"one of {name} is empty"
-            raise ValueError(message)
-        yield text
-
-
-def _address(text: str) -> str:
-    """Give an address as everybody writes it."""
-    import ipaddress
-
-    if isinstance(text, int):  # which ip_address would read as an address, too
-        message = f"an address is a string, not {text!r}"
-        raise TypeError(message)
-    return str(ipaddress.ip_address(text))
-
-
-def _has_address(address: str) -> bool:
-    found = _netprocmon.interfaces(everywhere=True)
-    return any(address in addresses for _, addresses in found)
-
-
-def _protocol(proto: int) -> int:
-    number = operator.index(proto)
-    if not 0 <= number <= 255:  # noqa: PLR2004  # eight bits
-        message = f"a protocol is P_TCP, P_UDP or another number from 0 to 255: {proto!r}"
-        raise ValueError(message)
-    return number
-
-
-def _port(port: int) -> int:
-    number = operator.index(port)
-    if not 0 <= number <= _LARGEST_PORT:
-        message = f"a port is a number from 0 to 65535: {port!r}"
-        raise ValueError(message)
-    return number
