@@ -72,7 +72,7 @@ fn built(directory: &Path, architecture: &str) -> Result<String> {
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.contains("abi3-manylinux_2_17") && name.contains(architecture) {
+        if name.contains("-abi3-") && name.contains(&format!("{COMPATIBILITY}_{architecture}")) {
             return Ok(path.to_string_lossy().into_owned());
         }
     }
