@@ -147,7 +147,7 @@ impl Interfaces {
         if self.patrolled.is_none_or(|at| at.elapsed() >= PATROL) {
             self.patrol(&mut spaces);
         }
-        let gone = self.gone.clone();
+        let mut newly_gone = Vec::new();
         let hasty = std::mem::take(&mut self.hasty);
         if hasty
             || wanted
@@ -158,15 +158,14 @@ impl Interfaces {
             self.survey_all();
         }
         let mut readings = Vec::with_capacity(wanted.len());
-        let closed = self.read_links(&spaces, wanted, &mut readings);
+        let closed = self.read_links(&spaces, wanted, &mut readings, &mut newly_gone);
         // A way by a process that has ended: there may be another.
-        self.read_links(&closed, wanted, &mut readings);
+        self.read_links(&closed, wanted, &mut readings, &mut newly_gone);
         for id in spaces.intersection(&self.lost) {
-            self.gone.extend(known_in(&self.known, *id));
+            newly_gone.extend(known_in(&self.known, *id).filter(|id| self.gone.insert(*id)));
         }
         let read: BTreeSet<_> = readings.iter().map(|reading| reading.id).collect();
-        let newly_gone = self.gone.difference(&gone);
-        let missing: BTreeSet<_> = wanted.difference(&read).chain(newly_gone).collect();
+        let missing: BTreeSet<_> = wanted.difference(&read).chain(&newly_gone).collect();
         readings.extend(missing.into_iter().filter_map(|id| self.remembered(*id)));
         readings
     }
@@ -200,12 +199,14 @@ impl Interfaces {
         spaces.extend(self.ways.get(&self.visited).map(|way| way.id));
     }
 
-    /// Reads what is wanted of these namespaces; answers with those whose way has closed.
+    /// Reads what is wanted of these namespaces, and notes what is not there any more; answers with
+    /// those whose way has closed.
     fn read_links(
         &mut self,
         spaces: &BTreeSet<NetnsId>,
         wanted: &BTreeSet<InterfaceId>,
         readings: &mut Vec<InterfaceReading>,
+        newly_gone: &mut Vec<InterfaceId>,
     ) -> BTreeSet<NetnsId> {
         let mut closed = BTreeSet::new();
         let ways = self.find_ways(spaces);
@@ -216,13 +217,19 @@ impl Interfaces {
                 closed.insert(netns.id);
                 continue;
             };
-            self.gone.extend(known_in(&self.known, netns.id));
+            let indices: BTreeSet<_> = links.iter().map(|link| link.index).collect();
+            for id in known_in(&self.known, netns.id) {
+                if indices.contains(&id.index) {
+                    self.gone.remove(&id);
+                } else if self.gone.insert(id) {
+                    newly_gone.push(id);
+                }
+            }
             for link in links {
                 let id = InterfaceId {
                     netns: netns.id,
                     index: link.index,
                 };
-                self.gone.remove(&id);
                 if let Some(known) = self.known.get_mut(&id).filter(|_| wanted.contains(&id)) {
                     if known.name != link.name {
                         known.name = Arc::clone(&link.name);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use netprocmon::host::{socket::Socket, user};
+use netprocmon::sockets::{Inventory, is_bound, is_connection};
 use netprocmon::{Degradation, NetnsId, Pid, Process, Protocol, SCHEMA_VERSION};
 use serde::Serialize;
 
@@ -14,7 +15,6 @@ use crate::exit::{Failure, Status};
 use crate::flags::meaning::{Format, PortsPlan, Wanted};
 use crate::render::{self, Terminal};
 use crate::rights;
-use netprocmon::sockets::{Inventory, is_bound, is_connection};
 
 /// A port and who owns it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

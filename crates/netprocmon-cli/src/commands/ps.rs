@@ -1,6 +1,7 @@
 //! `netprocmon ps`: one look at the processes that have sockets.
 
 use jiff::Timestamp;
+use netprocmon::sockets::{Holder, Inventory, usage};
 use netprocmon::{ConnectionUsage, Counters, Degradation, Process, Protocol, SCHEMA_VERSION};
 use serde::Serialize;
 
@@ -9,7 +10,6 @@ use crate::exit::Status;
 use crate::flags::meaning::{Connections, Format, PsPlan};
 use crate::render::{self, Terminal};
 use crate::rights;
-use netprocmon::sockets::{Holder, Inventory, usage};
 
 /// Looks, and shows what was seen.
 pub(crate) fn ps(plan: &PsPlan) -> anyhow::Result<Status> {

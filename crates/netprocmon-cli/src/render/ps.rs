@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 
 use netprocmon::Process;
 use netprocmon::host::socket::Socket;
+use netprocmon::sockets::{Holder, Inventory, usage};
 use netprocmon::units::{self, Units};
 
 use super::Terminal;
 use super::table::{Cell, Column, Table};
 use crate::flags::meaning::Connections;
-use netprocmon::sockets::{Holder, Inventory, usage};
 
 /// Ports named in a row; the rest are counted.
 const PORTS: usize = 6;

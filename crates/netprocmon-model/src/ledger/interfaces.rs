@@ -36,11 +36,11 @@ impl Interfaces {
         let count = count.or_insert_with(|| InterfaceCount::new(zero));
         count.add(key.protocol, key.ip_version, delta);
         if let Owner::Unattributed(reason) = key.owner {
-            let mut at = (reason, key.interface);
+            let (here, gone) = ((reason, key.interface), (reason, NONE));
+            let has = |at| self.unattributed.contains_key(at);
             // It is a process's after all, and its interface has left the books.
-            if delta.takes_back() && !self.unattributed.contains_key(&at) {
-                at.1 = NONE;
-            }
+            let is_of_gone = delta.takes_back() && !has(&here) && has(&gone);
+            let at = if is_of_gone { gone } else { here };
             delta.apply(self.unattributed.entry(at).or_insert(zero));
         }
     }

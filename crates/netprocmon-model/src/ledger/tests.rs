@@ -305,3 +305,18 @@ fn a_report_keeps_what_is_gone() {
     look_with(&mut ledger, 1, &[reading(ETH0, None)]);
     assert_eq!(look(&mut ledger, 100).interfaces.len(), 1);
 }
+
+/// The source may read what was taken away before it reads what was there.
+#[test]
+fn what_is_taken_back_before_it_was_told_is_made_good_in_its_own_place() {
+    let mut ledger = ledger(Retention::ShowOnce);
+    ledger.observe(sent(NOBODY, ETH0, -100));
+    look(&mut ledger, 1);
+    ledger.observe(sent(NOBODY, ETH0, 130));
+    let rows = look(&mut ledger, 2).unattributed;
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|row| (row.interface, row.counters.bytes_sent))
+        .collect();
+    assert_eq!(rows, [(ETH0, Some(30))]);
+}
