@@ -144,13 +144,25 @@ static __always_inline int note_received(struct sock *sk, int ret, int flags)
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(sock_send_length, struct sock *sk, int ret, int flags)
 {
-	return note_sent(sk, ret);
+	return is_first() ? note_sent(sk, ret) : 0;
+}
+
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(sock_send_length_again, struct sock *sk, int ret, int flags)
+{
+	return first_was_skipped() ? note_sent(sk, ret) : 0;
 }
 
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(sock_recv_length, struct sock *sk, int ret, int flags)
 {
-	return note_received(sk, ret, flags);
+	return is_first() ? note_received(sk, ret, flags) : 0;
+}
+
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(sock_recv_length_again, struct sock *sk, int ret, int flags)
+{
+	return first_was_skipped() ? note_received(sk, ret, flags) : 0;
 }
 
 /*
@@ -220,8 +232,7 @@ int BPF_PROG(inet_sendpage, struct socket *socket, struct page *page, int offset
 }
 
 /* Whenever a reader has taken bytes off a TCP stream: recvmsg, splice or zero-copy receive. */
-SEC("tp_btf/tcp_rcv_space_adjust")
-int BPF_PROG(tcp_rcv_space_adjust, struct sock *sk)
+static __always_inline int note_read_of_stream(struct sock *sk)
 {
 	struct tcp_sock *tcp = stream_of(sk);
 	struct socket_state *socket = tcp ? state_of(sk) : 0;
@@ -232,7 +243,7 @@ int BPF_PROG(tcp_rcv_space_adjust, struct sock *sk)
 		return 0;
 	read = read_of_stream(tcp);
 	if (read <= socket->tcp_read)
-		return 0; /* a peek */
+		return 0; /* a peek, or told already */
 	/*
 	 * Without the lock it is a kernel user of the stream, in softirq. With it, the reader has
 	 * just become the owner.
@@ -247,6 +258,18 @@ int BPF_PROG(tcp_rcv_space_adjust, struct sock *sk)
 		read_all(socket);
 	socket->tcp_read = read;
 	return 0;
+}
+
+SEC("tp_btf/tcp_rcv_space_adjust")
+int BPF_PROG(tcp_rcv_space_adjust, struct sock *sk)
+{
+	return note_read_of_stream(sk);
+}
+
+SEC("tp_btf/tcp_rcv_space_adjust")
+int BPF_PROG(tcp_rcv_space_adjust_again, struct sock *sk)
+{
+	return note_read_of_stream(sk);
 }
 
 #endif

@@ -41,6 +41,7 @@
 #include "socket.h"
 #include "connection.h"
 #include "names.h"
+#include "again.h"
 #include "calls.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
@@ -398,8 +399,7 @@ int sock_release(struct bpf_sock *sk)
 	return 1;
 }
 
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct *child)
+static __always_inline int note_fork(struct task_struct *parent, struct task_struct *child)
 {
 	__u32 parent_tgid = parent->tgid, child_tgid = child->tgid;
 	__u32 *tree;
@@ -416,9 +416,20 @@ int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct 
 	return 0;
 }
 
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct *child)
+{
+	return note_fork(parent, child);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(sched_process_fork_again, struct task_struct *parent, struct task_struct *child)
+{
+	return note_fork(parent, child);
+}
+
 /* A process that uses the network already takes on another name. */
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+static __always_inline int note_exec(struct task_struct *task)
 {
 	struct process_key key = { .start = task->group_leader->start_boottime,
 				   .tgid = task->tgid };
@@ -436,9 +447,21 @@ int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct l
 	return 0;
 }
 
-/* Fires for each thread; the process ends with the last one. */
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(sched_process_exit, struct task_struct *task)
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	return note_exec(task);
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(sched_process_exec_again, struct task_struct *task, int old_pid,
+	     struct linux_binprm *bprm)
+{
+	return note_exec(task);
+}
+
+/* Told for each thread; the process ends with the last one. */
+static __always_inline int note_exit(struct task_struct *task)
 {
 	struct process_key key = { .start = task->group_leader->start_boottime,
 				   .tgid = task->tgid };
@@ -455,6 +478,18 @@ int BPF_PROG(sched_process_exit, struct task_struct *task)
 	tell((struct event){ .kind = EVENT_EXIT, .tgid = key.tgid, .start = key.start },
 	     BPF_RB_NO_WAKEUP);
 	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(sched_process_exit, struct task_struct *task)
+{
+	return note_exit(task);
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(sched_process_exit_again, struct task_struct *task)
+{
+	return note_exit(task);
 }
 
 /* 5.11. Claims the sockets that are open, once, when every other hook is in place. */

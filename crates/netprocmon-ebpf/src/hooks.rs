@@ -1,8 +1,8 @@
 //! The programs, where each is attached, and what is lost without it.
 //!
 //! This table is the only place that knows. Each program is loaded and attached on its own: the
-//! kernel's answer decides, never its version number. A `Must` that is refused ends the start, any
-//! other is a degradation.
+//! kernel's answer decides, never its version number (but for what is run [again](Purpose::Again), which
+//! no kernel refuses). A `Must` that is refused ends the start, any other is a degradation.
 
 use netprocmon_model::{Counters, Degradation, Delta};
 
@@ -16,6 +16,9 @@ pub(crate) enum Place {
     CgroupSockAddr,
     /// A BTF tracepoint with the program's own name.
     Tracepoint,
+    /// The same tracepoint once more, behind a program that has its name: for what that one is not
+    /// told of (`bpf/again.h`).
+    Again(&'static str),
     /// Behind the kernel's function with the program's own name, when it returns.
     Return,
     /// The iterator over this kind of object; run once, not attached.
@@ -35,6 +38,8 @@ pub(crate) enum Purpose {
     Names,
     /// Bytes, when names were not asked for.
     CountAlone,
+    /// Whatever the kernel skips of the rest: where it does.
+    Again,
 }
 
 /// What follows when it is refused.
@@ -89,6 +94,15 @@ const fn tells(unknown: Unknown, hook: Hook) -> Hook {
         unknown: Some(unknown),
         ..hook
     }
+}
+
+/// One that stands in where the kernel skips the first.
+const fn again(program: &'static str, tracepoint: &'static str) -> Hook {
+    let without = Without::Lose("calls that the kernel skips now and then");
+    of_purpose(
+        Purpose::Again,
+        hook(program, Place::Again(tracepoint), without),
+    )
 }
 
 /// Before 6.3, from 5.11 on: what the tracepoints tell, from the functions behind the calls.
@@ -241,6 +255,12 @@ pub(crate) const HOOKS: &[Hook] = &[
             Without::Lose("the end of datagram sockets"),
         ),
     ),
+    again("sched_process_fork_again", "sched_process_fork"),
+    again("sched_process_exec_again", "sched_process_exec"),
+    again("sched_process_exit_again", "sched_process_exit"),
+    again("sock_send_length_again", "sock_send_length"),
+    again("sock_recv_length_again", "sock_recv_length"),
+    again("tcp_rcv_space_adjust_again", "tcp_rcv_space_adjust"),
     of_purpose(
         Purpose::Names,
         hook(

@@ -79,8 +79,8 @@ impl Limits {
             (
                 SKIPPED,
                 self.skipped,
-                "calls, or ends of processes, were skipped by the kernel: their payload is missing, \
-                 or a name",
+                "calls, or ends of processes, at most, were skipped by the kernel: their payload is \
+                 missing, or a name",
                 "a kernel before 7.0, where nobody is preempted in a tracepoint",
             ),
         ];

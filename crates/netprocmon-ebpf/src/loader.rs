@@ -15,8 +15,8 @@ use netprocmon_model::Degradation;
 
 use crate::capacity::Sizes;
 use crate::error::{EbpfError, EbpfErrorKind};
-use crate::hooks::{HOOKS, Hook, Purpose, Unknown, Without};
-use crate::skipped::Skipped;
+use crate::hooks::{HOOKS, Hook, Place, Purpose, Unknown, Without};
+use crate::skipped::{self, Skipped};
 use crate::source::Options;
 
 mod program;
@@ -47,16 +47,18 @@ pub(crate) fn attach(sizes: Sizes, options: &Options) -> Result<Attached, EbpfEr
             .with_remedy("run a kernel built with CONFIG_DEBUG_INFO_BTF=y; those of the current distributions are")
     })?;
     let (mut cgroup_root, hidden_root) = open_cgroup_root()?;
+    let twice = options.run_twice || skipped::by_this_kernel();
     let wanted = |hook: &&Hook| match hook.purpose {
         Purpose::Count => true,
         Purpose::Connections => options.connections,
         Purpose::Names => options.names,
         Purpose::CountAlone => !options.names,
+        Purpose::Again => twice,
     };
     let hooks: Vec<_> = HOOKS.iter().filter(wanted).collect();
     let mut variant = Variant::full();
     loop {
-        let mut ebpf = load_object(&btf, sizes, options, variant)?;
+        let mut ebpf = load_object(&btf, sizes, options, variant, twice)?;
         let offered = program::load_all(&mut ebpf, &btf, &hooks);
         let mut attached = Attached {
             ebpf,
@@ -136,14 +138,24 @@ impl Attached {
     }
 }
 
-/// The programs that the kernel skips where they were interrupted.
+/// The programs that the kernel skips where they were interrupted, each with the one that is run
+/// again.
 pub(crate) fn skippable(ebpf: &Ebpf) -> Skipped {
-    let programs = ebpf.programs().filter_map(|(_, program)| match program {
+    let program = |name| match ebpf.program(name)? {
         Program::BtfTracePoint(program) => program.fd().ok(),
         Program::FExit(program) => program.fd().ok(),
         _ => None,
-    });
-    Skipped::of(programs.map(ProgramFd::as_fd))
+    };
+    let again = |hook: &Hook| {
+        let same = |other: &&Hook| other.place == Place::Again(hook.program);
+        program(HOOKS.iter().find(same)?.program)
+    };
+    let first = HOOKS
+        .iter()
+        .flat_map(|hook| [hook].into_iter().chain(hook.stand_ins()));
+    let first = first.filter(|hook| !matches!(hook.place, Place::Again(_)));
+    let pairs = first.filter_map(|hook| Some((program(hook.program)?, again(hook))));
+    Skipped::of(pairs.map(|(one, other)| (one.as_fd(), other.map(ProgramFd::as_fd))))
 }
 
 /// Runs the iterator over open files: claims the sockets that are open. `Ok(false)` where the
@@ -173,14 +185,17 @@ fn load_object(
     sizes: Sizes,
     options: &Options,
     variant: Variant,
+    twice: bool,
 ) -> Result<Ebpf, EbpfError> {
     let connections = sizes.connections;
     EbpfLoader::new()
         .btf(Some(btf))
+        .allow_unsupported_maps() // by aya, which has no type for a task's storage: only programs use it
         .override_global("stripe_shift", &sizes.stripe_shift, true)
         .override_global("max_slots", &sizes.slots, true)
         .override_global("max_connections", &connections, true)
         .override_global("track_connections", &u8::from(options.connections), true)
+        .override_global("run_twice", &u8::from(twice), true)
         .override_global("learn_names", &u8::from(options.names), true)
         .override_global("has_netns_cookie", &u8::from(variant.netns_cookie), true)
         .override_global("has_multipath", &u8::from(variant.multipath), true)

@@ -3,18 +3,23 @@
 //! tasks may be preempted in a tracepoint, so it happens to programs that nothing recurses into.
 //!
 //! The kernel counts it for each program and tells it where it describes the program's descriptor
-//! (`recursion_misses`, `bpf_prog_show_fdinfo`, kernel/bpf/syscall.c; Linux 5.12).
+//! (`recursion_misses`, `bpf_prog_show_fdinfo`, kernel/bpf/syscall.c; Linux 5.12). There most programs
+//! are run twice (`bpf/again.h`): then it is lost only where both were skipped.
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::FileExt as _;
 use std::time::{Duration, Instant};
 
+/// What the kernel says of a program.
+#[derive(Debug)]
+struct Description(File);
+
 /// The programs that can be skipped, and how often they were.
 #[derive(Debug, Default)]
 pub(crate) struct Skipped {
-    /// What the kernel says of each.
-    descriptions: Vec<File>,
+    /// Each with the one that does the same, if there is one.
+    programs: Vec<(Description, Option<Description>)>,
     count: u64,
     until: Option<Instant>,
 }
@@ -23,31 +28,48 @@ pub(crate) struct Skipped {
 const LONGEST: usize = 1024;
 /// A process whose end was skipped is there until its parent has asked for it.
 const AFTERMATH: Duration = Duration::from_secs(10);
+/// The first kernel on which tasks may be preempted in a tracepoint.
+const PREEMPTS: u32 = 7;
+
+/// Whether this kernel skips programs that nothing recurses into. By its version: it decides what
+/// counting costs, not whether it works, and there is nothing to try.
+pub(crate) fn by_this_kernel() -> bool {
+    let name = rustix::system::uname();
+    let release = name.release().to_string_lossy();
+    let major = release
+        .split('.')
+        .next()
+        .and_then(|major| major.parse().ok());
+    major.is_some_and(|major: u32| major >= PREEMPTS)
+}
 
 impl Skipped {
     /// Of these programs. One whose description cannot be opened is not looked at.
-    pub(crate) fn of<'a>(programs: impl Iterator<Item = BorrowedFd<'a>>) -> Self {
-        let files = programs.filter_map(|program| {
-            let path = format!("/proc/self/fdinfo/{}", program.as_raw_fd());
-            File::open(path).ok()
+    pub(crate) fn of<'a>(
+        programs: impl Iterator<Item = (BorrowedFd<'a>, Option<BorrowedFd<'a>>)>,
+    ) -> Self {
+        let described = programs.filter_map(|(first, again)| {
+            let again = again.and_then(Description::of);
+            Some((Description::of(first)?, again))
         });
         Self {
-            descriptions: files.collect(),
+            programs: described.collect(),
             ..Self::default()
         }
     }
 
-    /// How often any of them was skipped since it was loaded, by the last look.
+    /// How often something was skipped since the start, at most, by the last look.
     pub(crate) fn count(&self) -> u64 {
         self.count
     }
 
     /// Looks. Whether processes may have ended of which nobody has told.
     pub(crate) fn look(&mut self) -> bool {
-        let mut text = [0; LONGEST];
-        let each = self.descriptions.iter().map(|file| {
-            let length = file.read_at(&mut text, 0).unwrap_or_default();
-            misses(text.get(..length).unwrap_or_default()).unwrap_or_default()
+        let each = self.programs.iter().map(|(first, again)| {
+            let misses = first.misses();
+            again
+                .as_ref()
+                .map_or(misses, |again| misses.min(again.misses()))
         });
         let count = each.sum();
         let now = Instant::now();
@@ -55,6 +77,19 @@ impl Skipped {
             self.until = Some(now + AFTERMATH);
         }
         self.until.is_some_and(|until| now < until)
+    }
+}
+
+impl Description {
+    fn of(program: BorrowedFd<'_>) -> Option<Self> {
+        let path = format!("/proc/self/fdinfo/{}", program.as_raw_fd());
+        File::open(path).ok().map(Self)
+    }
+
+    fn misses(&self) -> u64 {
+        let mut text = [0; LONGEST];
+        let length = self.0.read_at(&mut text, 0).unwrap_or_default();
+        misses(text.get(..length).unwrap_or_default()).unwrap_or_default()
     }
 }
 

@@ -43,6 +43,9 @@ pub struct Options {
     /// Names of hooks to leave out, as on a kernel that refuses them: for tests.
     #[doc(hidden)]
     pub refuse: &'static [&'static str],
+    /// Run programs of tracepoints twice, as on a kernel that skips them: for tests.
+    #[doc(hidden)]
+    pub run_twice: bool,
 }
 
 /// In-kernel counters of every socket of the host, running while this value lives.
@@ -418,5 +421,49 @@ fn return_memory() {
     // SAFETY: malloc_trim(3) gives unused pages of the heap back; it may be called at any time.
     unsafe {
         libc::malloc_trim(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, UdpSocket};
+
+    use super::*;
+
+    /// What this process has sent and received in 100 datagrams of 10 bytes to itself.
+    fn payload_of_datagrams(options: Options) -> (i64, i64) {
+        let mut source = EbpfSource::start(options).unwrap();
+        source.unknown.clear(); // refused, but told by the second
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        socket.connect(socket.local_addr().unwrap()).unwrap();
+        for _ in 0..100 {
+            socket.send(&[7; 10]).unwrap();
+            socket.recv(&mut [0; 10]).unwrap();
+        }
+        let ours =
+            |owner| matches!(owner, Owner::Process(process) if process.pid.0 == std::process::id());
+        let mut sum = (0, 0);
+        source.collect(&mut |observation| match observation {
+            Observation::Traffic(key, delta) if ours(key.owner) => {
+                sum.0 += delta.payload_sent.unwrap();
+                sum.1 += delta.payload_recv.unwrap();
+            }
+            _ => {}
+        });
+        sum
+    }
+
+    #[test]
+    #[ignore = "needs root: cargo xtask test runs it"]
+    fn the_second_of_two_programs_tells_what_the_first_does_not() {
+        let with = |run_twice, refuse| Options {
+            refuse,
+            run_twice,
+            ..Options::default()
+        };
+        let first: &[_] = &["sock_send_length", "sock_recv_length"];
+        assert_eq!(payload_of_datagrams(with(false, first)), (0, 0));
+        assert_eq!(payload_of_datagrams(with(true, first)), (1000, 1000));
+        assert_eq!(payload_of_datagrams(with(true, &[])), (1000, 1000));
     }
 }

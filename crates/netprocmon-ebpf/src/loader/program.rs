@@ -68,6 +68,7 @@ fn load(program: &mut Program, hook: &Hook, btf: &Btf) -> Result<(), ProgramErro
         Place::CgroupSock => as_kind::<CgroupSock>(program)?.load(),
         Place::CgroupSockAddr => as_kind::<CgroupSockAddr>(program)?.load(),
         Place::Tracepoint => as_kind::<BtfTracePoint>(program)?.load(hook.program, btf),
+        Place::Again(name) => as_kind::<BtfTracePoint>(program)?.load(name, btf),
         Place::Return => as_kind::<FExit>(program)?.load(hook.program, btf),
         Place::Iterator(over) => as_kind::<Iter>(program)?.load(over, btf),
     }
@@ -93,7 +94,9 @@ pub(super) fn attach(
         Place::CgroupSockAddr => as_kind::<CgroupSockAddr>(program)?
             .attach(root, MODE)
             .map(drop),
-        Place::Tracepoint => as_kind::<BtfTracePoint>(program)?.attach().map(drop),
+        Place::Tracepoint | Place::Again(_) => {
+            as_kind::<BtfTracePoint>(program)?.attach().map(drop)
+        }
         Place::Return => as_kind::<FExit>(program)?.attach().map(drop),
         Place::Iterator(_) => Ok(()),
         Place::TailCall(table) => {
