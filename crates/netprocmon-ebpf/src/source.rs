@@ -279,24 +279,33 @@ impl EbpfSource {
             return;
         };
         let census = &self.census;
+        // Connections of one process come mostly one after the other.
+        let mut last = None;
         let owner = |start, tgid| {
             let key = ProcessKey {
                 start,
                 tgid,
                 unused: 0,
             };
-            if census.knows(key) {
+            if let Some((of, owner)) = last
+                && of == key
+            {
+                return owner;
+            }
+            let owner = if census.knows(key) {
                 Owner::Process(Census::id(key))
             } else {
                 Owner::Unattributed(Reason::Exited)
-            }
+            };
+            last = Some((key, owner));
+            owner
         };
         let unknown = &self.unknown;
         conversations.read(state, &census.clock(), owner, |mut reading| {
             for number in unknown {
                 number.hide_in(&mut reading.counters);
             }
-            sink(Observation::Connection(Box::new(reading)));
+            sink(Observation::Connection(reading));
         });
         conversations.reuse();
     }

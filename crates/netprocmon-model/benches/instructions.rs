@@ -82,7 +82,7 @@ fn traffic(number: u64, protocol: Protocol) -> Observation {
 
 fn connection(number: u64, bytes: u64) -> Observation {
     let port = 1024 + u16::try_from(number).unwrap();
-    Observation::Connection(Box::new(ConnectionReading {
+    Observation::Connection(ConnectionReading {
         id: ConnectionId(number),
         owner: Owner::Process(owner(number / CONNECTIONS_A_PROCESS)),
         protocol: Protocol::TCP,
@@ -98,7 +98,7 @@ fn connection(number: u64, bytes: u64) -> Observation {
             bytes_sent: Some(bytes),
             ..Counters::ZERO
         },
-    }))
+    })
 }
 
 fn look(ledger: &mut Ledger, second: u64) -> Snapshot {

@@ -20,6 +20,7 @@ use crate::{
 mod account;
 mod conversation;
 mod device;
+mod in_order;
 mod interfaces;
 mod pairs;
 mod remotes;
@@ -99,7 +100,7 @@ impl Ledger {
         self.selection = selection;
         // Some of those that were kept may go.
         let ended = self.conversations.iter().filter(|(_, one)| one.has_ended());
-        self.ended.extend(ended.map(|(id, _)| *id));
+        self.ended.extend(ended.map(|(id, _)| id));
         self.accounts.values_mut().for_each(Account::touch);
     }
 
@@ -124,7 +125,7 @@ impl Ledger {
                 }
             }
             Observation::Traffic(key, delta) => self.charge(key, &delta),
-            Observation::Connection(reading) => self.follow(*reading),
+            Observation::Connection(reading) => self.follow(&reading),
             Observation::Name {
                 netns,
                 address,
@@ -272,7 +273,7 @@ impl Ledger {
     fn retire(&mut self, now: Duration) {
         let keeps = self.retention == Retention::Keep;
         for id in std::mem::take(&mut self.ended) {
-            let owner = self.conversations.get(&id).and_then(Conversation::owner);
+            let owner = self.conversations.get(id).and_then(Conversation::owner);
             let account = owner.and_then(|owner| self.accounts.get(&owner));
             // One that is kept is asked about again when something else is selected.
             if !(keeps && account.is_some_and(|one| self.selection.takes(one.facts()))) {

@@ -15,6 +15,7 @@ use crate::{
 };
 
 /// One thing that a source saw since it was last asked.
+#[allow(clippy::large_enum_variant)] // a box would be an allocation for each connection in each tick
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Observation {
     /// A process, new or with changed facts; replaces what was known of it.
@@ -31,7 +32,7 @@ pub enum Observation {
     /// Bytes moved since the last observation with the same key.
     Traffic(TrafficKey, Delta),
     /// The present reading of a connection (cumulative, not a delta).
-    Connection(Box<ConnectionReading>),
+    Connection(ConnectionReading),
     /// An answer of the domain name system that this host received: the address goes by this name.
     Name {
         /// The namespace that it was received in.

@@ -198,7 +198,7 @@ impl Account {
             connections: view.conversations.as_deref_mut().map(|all| {
                 let mut usages = Vec::with_capacity(self.connections.len());
                 for id in &self.connections {
-                    if let Some(one) = all.get_mut(id)
+                    if let Some(one) = all.get_mut(*id)
                         && view.selection.takes_interface(one.interface())
                     {
                         usages.push(one.usage(view.interfaces, view.renamed));

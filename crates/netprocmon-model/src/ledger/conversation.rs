@@ -1,62 +1,65 @@
-//! One connection in the ledger: its last reading, who is at the other end, and the usage record
-//! that was last made of them (kept, so that a connection at rest costs a snapshot one pointer).
+//! One connection in the ledger: the record that snapshots show of it, kept up to date, and what else
+//! has to be known to keep it so. At rest it costs a snapshot one pointer.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::in_order::InOrder;
 use super::interfaces::Interfaces;
 use super::pairs::Ends;
 use crate::names::{Names, Wanted};
 use crate::{
-    Connection, ConnectionId, ConnectionReading, ConnectionUsage, Direction, Directory,
-    InterfaceId, NetnsId, Origin, Owner, Peer, ProcessId, Scope,
+    Connection, ConnectionReading, ConnectionUsage, Direction, Directory, InterfaceId, NetnsId,
+    Owner, Peer, ProcessId, Scope,
 };
 
-/// All of them, in the order in which they appeared: a tick goes through most of them in that order,
-/// and a hash, for fewer instructions, waits for memory at each.
-pub(super) type Conversations = BTreeMap<ConnectionId, Conversation>;
+pub(super) type Conversations = InOrder<Conversation>;
 
+/// Small: a tick with many active connections waits for memory, and the record is most of it.
 #[derive(Debug)]
 pub(super) struct Conversation {
-    reading: ConnectionReading,
-    service: Option<Arc<str>>,
-    origin: Option<Arc<Origin>>,
-    remote_name: Option<Arc<str>>,
+    /// Changed in place where no snapshot holds it any more: texts are not shared out again.
+    usage: Arc<ConnectionUsage>,
+    interface: InterfaceId,
+    owner: Option<ProcessId>,
     /// What was known of names when the remote's was last looked for.
     looked_at: Option<u64>,
-    peer: Option<Peer>,
     /// The account that has it on its list.
     listed_by: Option<ProcessId>,
-    usage: Option<Arc<ConnectionUsage>>,
-    stale: bool,
 }
 
 impl Conversation {
-    pub(super) fn new(reading: ConnectionReading, directory: &dyn Directory) -> Self {
-        let remote = reading.remote.map(|remote| remote.ip());
+    pub(super) fn new(
+        reading: &ConnectionReading,
+        directory: &dyn Directory,
+        interfaces: &Interfaces,
+    ) -> Self {
         Self {
-            service: service(&reading, directory),
-            origin: remote.and_then(|remote| directory.origin(remote)),
-            remote_name: None,
+            usage: Arc::new(usage(reading, directory, interfaces)),
+            interface: reading.interface,
+            owner: owner(reading),
             looked_at: None,
-            peer: None,
             listed_by: None,
-            usage: None,
-            stale: true,
-            reading,
         }
     }
 
-    pub(super) fn read(&mut self, reading: ConnectionReading) {
-        self.reading = reading;
-        self.stale = true;
+    pub(super) fn read(&mut self, reading: &ConnectionReading, interfaces: &Interfaces) {
+        self.owner = owner(reading);
+        let usage = Arc::make_mut(&mut self.usage);
+        let connection = &mut usage.connection;
+        connection.state = reading.state;
+        connection.direction = reading.direction;
+        connection.opened = reading.opened;
+        connection.closed = reading.closed;
+        if self.interface != reading.interface {
+            self.interface = reading.interface;
+            connection.interface = reading.interface;
+            connection.interface_name = interfaces.name(reading.interface);
+        }
+        usage.counters = reading.counters;
     }
 
     pub(super) fn owner(&self) -> Option<ProcessId> {
-        match self.reading.owner {
-            Owner::Process(id) => Some(id),
-            Owner::Unattributed(_) => None,
-        }
+        self.owner
     }
 
     pub(super) fn listed_by(&self) -> Option<ProcessId> {
@@ -68,110 +71,112 @@ impl Conversation {
     }
 
     pub(super) fn interface(&self) -> InterfaceId {
-        self.reading.interface
+        self.interface
     }
 
     pub(super) fn netns(&self) -> NetnsId {
-        self.reading.interface.netns
+        self.interface().netns
     }
 
     /// Its two ends; `None` where there is but one.
     pub(super) fn ends(&self) -> Option<Ends> {
-        let (reading, remote) = (&self.reading, self.reading.remote?);
-        Some(Ends::new(reading.protocol, reading.local, remote))
+        let connection = &self.usage.connection;
+        let remote = connection.remote?;
+        Some(Ends::new(connection.protocol, connection.local, remote))
     }
 
     /// Gives the remote a name where it has none: whether it has one now. Both are asked only when
     /// either has learned something since.
     pub(super) fn name_remote(&mut self, names: &Names, directory: &dyn Directory) -> bool {
         let revision = names.revision().wrapping_add(directory.revision());
-        if self.remote_name.is_some() || self.looked_at == Some(revision) {
+        if self.looked_at == Some(revision) || self.usage.connection.remote_name.is_some() {
             return false;
         }
         self.looked_at = Some(revision);
-        let Some(remote) = self.reading.remote.map(|remote| remote.ip()) else {
+        let connection = &self.usage.connection;
+        let Some(remote) = connection.remote.map(|remote| remote.ip()) else {
             return false;
         };
         // Who opened it is known of those that were seen to be opened.
-        let seen = self.reading.direction.is_some();
+        let seen = connection.direction.is_some();
         let heard = names.name(Wanted {
             netns: self.netns(),
             remote,
-            process: self.owner(),
-            opened: self.reading.opened.filter(|_| seen),
+            process: self.owner,
+            opened: connection.opened.filter(|_| seen),
         });
         let said = || directory.name(self.netns(), remote);
-        self.remote_name = heard.cloned().or_else(said);
-        if self.remote_name.is_some() {
-            self.usage = None;
-        }
-        self.remote_name.is_some()
+        let Some(name) = heard.cloned().or_else(said) else {
+            return false;
+        };
+        self.change().remote_name = Some(name);
+        true
     }
 
     /// Says who is at the other end; whether that is news.
     pub(super) fn set_peer(&mut self, peer: Option<Peer>) -> bool {
-        if self.peer == peer {
-            return false;
+        let is_news = self.usage.connection.peer != peer;
+        if is_news {
+            self.change().peer = peer;
         }
-        self.peer = peer;
-        // Seldom: made anew.
-        self.usage = None;
-        true
+        is_news
     }
 
     /// The record of this connection now. `renamed`: an interface has a new name.
     pub(super) fn usage(&mut self, interfaces: &Interfaces, renamed: bool) -> Arc<ConnectionUsage> {
-        let moved = |usage: &ConnectionUsage| usage.connection.interface != self.reading.interface;
-        let mut kept = self.usage.take().filter(|usage| !renamed && !moved(usage));
-        if let Some(usage) = kept.as_mut().filter(|_| self.stale) {
-            // In place, where no snapshot holds it any more: texts are not shared out again.
-            Arc::make_mut(usage).update(&self.reading);
+        if renamed {
+            let name = interfaces.name(self.interface());
+            if self.usage.connection.interface_name != name {
+                self.change().interface_name = name;
+            }
         }
-        self.stale = false;
-        let usage = kept.unwrap_or_else(|| Arc::new(self.make_usage(interfaces)));
-        self.usage = Some(Arc::clone(&usage));
-        usage
-    }
-
-    fn make_usage(&self, interfaces: &Interfaces) -> ConnectionUsage {
-        let reading = &self.reading;
-        ConnectionUsage {
-            id: reading.id,
-            connection: Connection {
-                protocol: reading.protocol,
-                ip_version: reading.ip_version,
-                local: reading.local,
-                remote: reading.remote,
-                remote_name: self.remote_name.clone(),
-                scope: reading.remote.map(|remote| Scope::of(remote.ip())),
-                service: self.service.clone(),
-                peer: self.peer.clone(),
-                origin: self.origin.clone(),
-                state: reading.state,
-                direction: reading.direction,
-                interface: reading.interface,
-                interface_name: interfaces.name(reading.interface),
-                opened: reading.opened,
-                closed: reading.closed,
-            },
-            counters: reading.counters,
-        }
+        Arc::clone(&self.usage)
     }
 
     /// Whether the snapshot that is made next shows it as ended.
     pub(super) fn has_ended(&self) -> bool {
-        self.reading.closed.is_some()
+        self.usage.connection.closed.is_some()
+    }
+
+    fn change(&mut self) -> &mut Connection {
+        &mut Arc::make_mut(&mut self.usage).connection
     }
 }
 
-impl ConnectionUsage {
-    /// What can be another with each reading.
-    fn update(&mut self, reading: &ConnectionReading) {
-        self.connection.state = reading.state;
-        self.connection.direction = reading.direction;
-        self.connection.opened = reading.opened;
-        self.connection.closed = reading.closed;
-        self.counters = reading.counters;
+fn owner(reading: &ConnectionReading) -> Option<ProcessId> {
+    match reading.owner {
+        Owner::Process(id) => Some(id),
+        Owner::Unattributed(_) => None,
+    }
+}
+
+/// The record of a connection that is new.
+fn usage(
+    reading: &ConnectionReading,
+    directory: &dyn Directory,
+    interfaces: &Interfaces,
+) -> ConnectionUsage {
+    let remote = reading.remote.map(|remote| remote.ip());
+    ConnectionUsage {
+        id: reading.id,
+        connection: Connection {
+            protocol: reading.protocol,
+            ip_version: reading.ip_version,
+            local: reading.local,
+            remote: reading.remote,
+            remote_name: None,
+            scope: remote.map(Scope::of),
+            service: service(reading, directory),
+            peer: None,
+            origin: remote.and_then(|remote| directory.origin(remote)),
+            state: reading.state,
+            direction: reading.direction,
+            interface: reading.interface,
+            interface_name: interfaces.name(reading.interface),
+            opened: reading.opened,
+            closed: reading.closed,
+        },
+        counters: reading.counters,
     }
 }
 

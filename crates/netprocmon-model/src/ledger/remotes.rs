@@ -4,7 +4,6 @@
 //! Everything is settled when a connection is first followed or when something about it changes; a
 //! snapshot asks nobody but a directory that has found something out. Not here: which connections belong together (`pairs`).
 
-use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use super::Ledger;
@@ -14,20 +13,14 @@ use super::pairs::{Change, Ends};
 use crate::{ConnectionId, ConnectionReading, NetnsId, Peer, ProcessId};
 
 impl Ledger {
-    pub(super) fn follow(&mut self, reading: ConnectionReading) {
+    pub(super) fn follow(&mut self, reading: &ConnectionReading) {
         let id = reading.id;
-        let (conversation, before) = match self.conversations.entry(id) {
-            Entry::Occupied(entry) => {
-                let known = entry.into_mut();
-                let before = Some((known.owner(), known.has_ended()));
-                known.read(reading);
-                (known, before)
-            }
-            Entry::Vacant(entry) => {
-                let new = Conversation::new(reading, &*self.directory);
-                (entry.insert(new), None)
-            }
-        };
+        let new = || Conversation::new(reading, &*self.directory, &self.interfaces);
+        let (conversation, is_new) = self.conversations.get_or_make(id, new);
+        let before = (!is_new).then(|| (conversation.owner(), conversation.has_ended()));
+        if !is_new {
+            conversation.read(reading, &self.interfaces);
+        }
         conversation.name_remote(&self.names, &*self.directory);
         let (owner, is_over) = (conversation.owner(), conversation.has_ended());
         let new_ends = before.is_none().then(|| conversation.ends()).flatten();
@@ -80,7 +73,7 @@ impl Ledger {
     /// Forgets a connection. Its partner still says who it was.
     pub(super) fn forget(&mut self, id: ConnectionId) {
         self.pairs.leave(id);
-        let owner = self.conversations.remove(&id);
+        let owner = self.conversations.remove(id);
         let owner = owner.and_then(|one| one.listed_by());
         if let Some(account) = owner.and_then(|owner| self.accounts.get_mut(&owner)) {
             account.drop_connection(id);
@@ -120,7 +113,7 @@ impl Ledger {
     fn introduce_to(&mut self, id: ConnectionId, partner: ConnectionId) {
         let owner = self
             .conversations
-            .get(&partner)
+            .get(partner)
             .and_then(Conversation::owner);
         if let Some(account) = owner.and_then(|owner| self.accounts.get(&owner)) {
             let facts = account.facts();
@@ -133,7 +126,7 @@ impl Ledger {
     }
 
     fn set_peer(&mut self, id: ConnectionId, peer: Option<Peer>) {
-        let Some(conversation) = self.conversations.get_mut(&id) else {
+        let Some(conversation) = self.conversations.get_mut(id) else {
             return;
         };
         let owner = conversation.owner();

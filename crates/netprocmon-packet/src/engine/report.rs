@@ -148,7 +148,7 @@ impl Engine {
             clock.timestamp(self.started_since_boot + moment.saturating_mul(1_000_000))
         };
         let is_over = flow.tcp.is_over();
-        sink(Observation::Connection(Box::new(ConnectionReading {
+        sink(Observation::Connection(ConnectionReading {
             id: flow.connection,
             owner,
             protocol: flow.key.protocol,
@@ -164,7 +164,7 @@ impl Engine {
             opened: Some(date(flow.opened)),
             closed: is_over.then(|| date(flow.last)),
             counters: flow.tally().counters(),
-        })));
+        }));
     }
 
     /// The last that is told of a flow's connection; it waits for the next report.

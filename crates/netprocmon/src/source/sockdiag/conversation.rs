@@ -280,7 +280,7 @@ impl Conversation {
         }
         self.changed = false;
         if tell_each {
-            to.push(Observation::Connection(Box::new(self.reading(owner, now))));
+            to.push(Observation::Connection(self.reading(owner, now)));
         }
     }
 
