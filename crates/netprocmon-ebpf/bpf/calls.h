@@ -109,6 +109,12 @@ static __always_inline int note_sent(struct sock *sk, int ret)
 		return 0;
 	shared = socket->flags & SOCKET_SHARED;
 	ret = without_header(socket, sk, ret, false);
+	if (socket->steady && !is_owner(socket, task)) {
+		struct tcp_sock *tcp = stream_of(sk);
+
+		if (tcp)
+			end_of_steady(socket, tcp);
+	}
 	claim(socket, task, CLAIM_SEND, ret);
 	sender = count_payload(socket, task, ret, 0);
 	if (sender && !shared && socket->flags & SOCKET_SHARED && sk->sk_type != SOCK_STREAM)
@@ -236,6 +242,7 @@ static __always_inline int note_read_of_stream(struct sock *sk)
 {
 	struct tcp_sock *tcp = stream_of(sk);
 	struct socket_state *socket = tcp ? state_of(sk) : 0;
+	struct task_struct *task;
 	__u32 waiting;
 	__u64 read;
 
@@ -248,14 +255,20 @@ static __always_inline int note_read_of_stream(struct sock *sk)
 	 * Without the lock it is a kernel user of the stream, in softirq. With it, the reader has
 	 * just become the owner.
 	 */
-	if (sk->sk_lock.owned)
-		claim(socket, bpf_get_current_task_btf(), CLAIM_RECV, NOTHING);
+	if (sk->sk_lock.owned) {
+		task = bpf_get_current_task_btf();
+		if (!is_owner(socket, task))
+			end_of_steady(socket, tcp);
+		claim(socket, task, CLAIM_RECV, NOTHING);
+	}
 	count_owners_payload(socket, read - socket->tcp_read);
 	waiting = tcp->rcv_nxt - tcp->copied_seq;
-	if (waiting)
-		read_some(socket, read - socket->tcp_read, waiting);
-	else
-		read_all(socket);
+	if (!is_steady(socket)) {
+		if (waiting)
+			read_some(socket, read - socket->tcp_read, waiting);
+		else
+			read_all(socket);
+	}
 	socket->tcp_read = read;
 	return 0;
 }

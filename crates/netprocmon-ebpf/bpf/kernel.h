@@ -83,10 +83,14 @@ struct tcp_ulp_ops;
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
 	const struct tcp_ulp_ops *icsk_ulp_ops;
+	struct {
+		__u16 rcv_mss; /* the length of the segments that come in */
+	} icsk_ack;
 } CO_RE;
 
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
+	__u16 tcp_header_len; /* with the options that every segment has */
 	__u32 copied_seq;
 	__u32 rcv_nxt;
 	__u64 bytes_received;

@@ -40,7 +40,8 @@ struct socket_state {
 	__u64 connection; /* index below, generation above; 0: none */
 	__u64 peer; /* the row of the remote that an unconnected socket sent to last */
 	__u32 netns_turn;
-	__u32 unused;
+	__u8 steady; /* a stream that one process reads: what comes in is not kept below */
+	__u8 unused[3];
 	/* Written as packets pass, mostly in softirq. */
 	__u64 came_bytes; /* everything that somebody is to read; above it the EPOCH */
 	__u64 came_packets;
@@ -56,7 +57,7 @@ struct socket_state {
 	__u64 pending_tx_bytes; /* in `slot`, and perhaps not the owner's: see is_pending() */
 	__u64 pending_tx_packets;
 	__u32 reader; /* of a shared socket: who read last, and how often in a row */
-	__u32 reads_in_a_row;
+	__u32 reads_in_a_row; /* of a stream: of its owner */
 	__u64 unused2[2];
 };
 _Static_assert(sizeof(struct socket_state) == 184, "three lines less the 8 bytes before it");

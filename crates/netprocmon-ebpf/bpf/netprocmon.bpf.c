@@ -131,8 +131,15 @@ static __always_inline int leave(struct __sk_buff *skb, bool names)
 	if (ask_who_sends(sk, socket, &packet)) {
 		struct task_struct *task = bpf_get_current_task_btf();
 
-		if (socket->owner_tgid != (__u32)task->tgid || socket->flags & SOCKET_PROVISIONAL)
+		if (socket->owner_tgid != (__u32)task->tgid ||
+		    socket->flags & SOCKET_PROVISIONAL) {
+			struct tcp_sock *tcp =
+				socket->steady ? bpf_skc_to_tcp_sock(sk) : 0;
+
+			if (tcp)
+				end_of_steady(socket, tcp);
 			claim(socket, task, CLAIM_SEND, NOTHING);
+		}
 	}
 	if (socket->flags & SOCKET_KERNEL &&
 	    (socket->protocol == IPPROTO_ICMP || socket->protocol == IPPROTO_ICMPV6))
@@ -183,12 +190,13 @@ int egress_named(struct __sk_buff *skb)
 
 /*
  * Counts a packet that came in, and remembers it for whoever will read it. Nobody will read a bare
- * acknowledgement: it is the present owner's. The flag is looked at before the slot, for a claim
- * takes it away after it has changed the slot.
+ * acknowledgement: it is the present owner's; nor does anybody ask while a stream is steady. The flag
+ * is looked at before the slot, for a claim takes it away after it has changed the slot.
  */
 static __always_inline bool count_came(struct socket_state *socket, struct packet *packet)
 {
-	bool to_be_read = packet->len > packet->header || socket->flags & SOCKET_PROVISIONAL;
+	bool to_be_read = !socket->steady && (packet->len > packet->header ||
+					      socket->flags & SOCKET_PROVISIONAL);
 	__u64 epoch = socket->came_bytes >> EPOCH_SHIFT;
 	struct counters *counters, *again;
 	__u64 bytes, packets;

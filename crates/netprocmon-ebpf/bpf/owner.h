@@ -141,6 +141,45 @@ static __always_inline struct counters *counters_of_mover(struct socket_state *s
 	return counters ? counters : counters_for(socket, ifindex, version);
 }
 
+#define READS_TO_BE_STEADY 64
+
+/*
+ * One process has read this stream for a while. Its packets come in on several processors, by turns,
+ * and to note on one line what each brought was half of what counting it cost: that stops now, and
+ * the stream itself says what waits, should it be handed over after all.
+ */
+static __always_inline bool is_steady(struct socket_state *socket)
+{
+	if (!socket->steady && ++socket->reads_in_a_row == READS_TO_BE_STEADY)
+		socket->steady = 1;
+	return socket->steady;
+}
+
+/*
+ * Before `task` claims a stream that somebody else has read alone: notes what waits in it, as the
+ * segments that it came in. A packet that comes in at this moment is the old owner's.
+ */
+static __always_inline void end_of_steady(struct socket_state *socket, struct tcp_sock *tcp)
+{
+	__u64 waiting = tcp->bytes_received - socket->tcp_read;
+	__u32 segment = tcp->inet_conn.icsk_ack.rcv_mss;
+	__u64 header = tcp->tcp_header_len + (socket->ip_version == 4 ? 20 : 40);
+	__u64 packets = segment ? (waiting + segment - 1) / segment : 0;
+
+	socket->reads_in_a_row = 0;
+	if (!socket->steady)
+		return;
+	socket->steady = 0;
+	socket->read_bytes = socket->came_bytes - (waiting + packets * header);
+	socket->read_packets = socket->came_packets - packets;
+}
+
+static __always_inline bool is_owner(struct socket_state *socket, struct task_struct *task)
+{
+	return socket->owner_tgid == (__u32)task->tgid &&
+	       socket->owner_start == task->group_leader->start_boottime;
+}
+
 /*
  * `task` is current, in process context. The caller makes sure of that: in cgroup_skb and in
  * softirq current is whoever happened to run. `sent` is the payload that its call has sent.
@@ -148,13 +187,12 @@ static __always_inline struct counters *counters_of_mover(struct socket_state *s
 static __always_inline void claim(struct socket_state *socket, struct task_struct *task,
 				  enum claim kind, __s64 sent)
 {
-	__u32 tgid = task->tgid;
-	__u64 start;
-
 	if (task->flags & PF_KTHREAD)
 		return;
-	start = task->group_leader->start_boottime;
-	if (socket->owner_tgid != tgid || socket->owner_start != start) {
+	if (!is_owner(socket, task)) {
+		__u64 start = task->group_leader->start_boottime;
+		__u32 tgid = task->tgid;
+
 		if (kind == CLAIM_HOLD && socket->owner_tgid &&
 		    !(socket->flags & SOCKET_PROVISIONAL))
 			return; /* somebody moves bytes on it already */

@@ -400,6 +400,39 @@ fn a_refused_hook_is_said_and_its_numbers_are_unknown_not_zero() {
     assert_eq!(fatal.kind(), ErrorKind::Unsupported);
 }
 
+/// By one who has read for so long that what comes in is not noted any more.
+#[test]
+#[ignore = "needs root: cargo xtask test runs it"]
+fn a_stream_that_is_handed_over_takes_along_what_waits_in_it() {
+    let waiting = vec![7; 50_000];
+    let length = waiting.len() as u64;
+    let _alone = alone();
+    let mut monitor = start(Monitor::builder());
+    let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
+    let mut sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut reader, _) = listener.accept().unwrap();
+    for _ in 0..200 {
+        sender.write_all(&[7; 10]).unwrap();
+        reader.read_exact(&mut [0; 10]).unwrap();
+    }
+    sender.write_all(&waiting).unwrap();
+    while reader.peek(&mut waiting.clone()).unwrap() < waiting.len() {
+        std::thread::yield_now();
+    }
+    let mut other = Command::new("head")
+        .args(["-c", &length.to_string()])
+        .stdin(Stdio::from(std::os::fd::OwnedFd::from(reader)))
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    other.wait().unwrap();
+    let snapshot = monitor.snapshot().unwrap();
+    let counters = &snapshot.process(Pid(other.id())).unwrap().counters;
+    assert_eq!(counters.payload_recv, Some(length));
+    let wire = counters.bytes_recv.unwrap();
+    assert!((length..length + length / 100).contains(&wire), "{wire}");
+}
+
 #[test]
 #[ignore = "needs root: cargo xtask test runs it"]
 fn what_is_run_twice_counts_once() {

@@ -39,6 +39,13 @@ pub(super) const ROWS: &[Scenario] = &[
         },
     ),
     Scenario::new(
+        "tcp, the opener reads for a long time, the other the rest",
+        |stage| {
+            let ways = "--how pass --before 100 --head 6000 --count 200";
+            client(stage, V6, "--greeting 60000", ways)
+        },
+    ),
+    Scenario::new(
         "udp connected, inherited, the opener moved nothing",
         |stage| client(stage, V4, "--udp", "--udp --how inherit --count 300"),
     ),
