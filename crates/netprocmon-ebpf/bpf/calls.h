@@ -20,12 +20,12 @@ static __always_inline struct socket_state *state_of(const struct sock *sk)
 	return bpf_sk_storage_get(&sockets, (void *)sk, 0, 0);
 }
 
-/* Payload that a call of `task` has moved; gives where it was counted. */
+/* Payload that a call has moved; gives where it was counted. */
 static __always_inline struct counters *count_payload(struct socket_state *socket,
-						      struct task_struct *task, __u64 sent,
+						      struct caller caller, __u64 sent,
 						      __u64 received)
 {
-	struct counters *counters = counters_of_mover(socket, task, socket->ifindex,
+	struct counters *counters = counters_of_mover(socket, caller, socket->ifindex,
 						      socket->slot ? socket->ip_version : 4);
 
 	if (!counters)
@@ -80,7 +80,7 @@ static __always_inline int without_header(struct socket_state *socket, struct so
 }
 
 /* The first call of a second process on a datagram socket: its packet was counted to the owner. */
-static __always_inline void sent_by_another(struct socket_state *socket, struct task_struct *task,
+static __always_inline void sent_by_another(struct socket_state *socket, struct caller caller,
 					    struct counters *sender, __s64 sent)
 {
 	struct counters *owner = counters_for(socket, socket->ifindex, socket->ip_version);
@@ -91,15 +91,15 @@ static __always_inline void sent_by_another(struct socket_state *socket, struct 
 		return;
 	carry(owner, sender, tx_bytes, bytes);
 	carry(owner, sender, tx_packets, packets);
-	own_connection(socket, task);
+	own_connection(socket, caller);
 }
 
 /* A call has sent; the packets that it sent are counted already. */
 static __always_inline int note_sent(struct sock *sk, int ret)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct socket_state *socket;
 	struct counters *sender;
+	struct caller caller;
 	bool shared;
 
 	if (moved_nothing(sk, ret))
@@ -107,18 +107,19 @@ static __always_inline int note_sent(struct sock *sk, int ret)
 	socket = state_of(sk);
 	if (!socket)
 		return 0;
+	caller = the_caller();
 	shared = socket->flags & SOCKET_SHARED;
 	ret = without_header(socket, sk, ret, false);
-	if (socket->steady && !is_owner(socket, task)) {
+	if (socket->steady && !is_owner(socket, caller)) {
 		struct tcp_sock *tcp = stream_of(sk);
 
 		if (tcp)
 			end_of_steady(socket, tcp);
 	}
-	claim(socket, task, CLAIM_SEND, ret);
-	sender = count_payload(socket, task, ret, 0);
+	claim(socket, caller, CLAIM_SEND, ret);
+	sender = count_payload(socket, caller, ret, 0);
 	if (sender && !shared && socket->flags & SOCKET_SHARED && sk->sk_type != SOCK_STREAM)
-		sent_by_another(socket, task, sender, ret);
+		sent_by_another(socket, caller, sender, ret);
 	socket->pending_tx_bytes = 0;
 	socket->pending_tx_packets = 0;
 	return 0;
@@ -127,22 +128,23 @@ static __always_inline int note_sent(struct sock *sk, int ret)
 /* A call has received; but of a TCP stream: see tcp_rcv_space_adjust, splice included. */
 static __always_inline int note_received(struct sock *sk, int ret, int flags)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct socket_state *socket;
 	struct counters *reader;
+	struct caller caller;
 
 	if (moved_nothing(sk, ret) || flags & (MSG_PEEK | MSG_ERRQUEUE) || stream_of(sk))
 		return 0;
 	socket = state_of(sk);
 	if (!socket)
 		return 0;
-	claim(socket, task, CLAIM_RECV, NOTHING);
+	caller = the_caller();
+	claim(socket, caller, CLAIM_RECV, NOTHING);
 	ret = without_header(socket, sk, ret, true);
-	reader = count_payload(socket, task, 0, ret);
+	reader = count_payload(socket, caller, 0, ret);
 	if (sk->sk_type == SOCK_STREAM)
 		read_all(socket);
 	else if (reader)
-		read_datagram(socket, sk, task, reader, ret);
+		read_datagram(socket, sk, caller, reader, ret);
 	return 0;
 }
 
@@ -242,7 +244,7 @@ static __always_inline int note_read_of_stream(struct sock *sk)
 {
 	struct tcp_sock *tcp = stream_of(sk);
 	struct socket_state *socket = tcp ? state_of(sk) : 0;
-	struct task_struct *task;
+	struct caller caller;
 	__u32 waiting;
 	__u64 read;
 
@@ -256,10 +258,10 @@ static __always_inline int note_read_of_stream(struct sock *sk)
 	 * just become the owner.
 	 */
 	if (sk->sk_lock.owned) {
-		task = bpf_get_current_task_btf();
-		if (!is_owner(socket, task))
+		caller = the_caller();
+		if (!is_owner(socket, caller))
 			end_of_steady(socket, tcp);
-		claim(socket, task, CLAIM_RECV, NOTHING);
+		claim(socket, caller, CLAIM_RECV, NOTHING);
 	}
 	count_owners_payload(socket, read - socket->tcp_read);
 	waiting = tcp->rcv_nxt - tcp->copied_seq;

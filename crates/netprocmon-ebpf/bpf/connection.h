@@ -183,12 +183,14 @@ static __always_inline void count_connection(struct __sk_buff *skb, struct socke
 			socket->peer = peer;
 	}
 	if (socket->flags & SOCKET_SHARED && socket->protocol != IPPROTO_TCP) {
-		struct task_struct *task = bpf_get_current_task_btf();
+		struct caller caller = {};
 
 		/* The last that sent. */
-		if (tx && !(task->flags & PF_KTHREAD)) {
-			row->owner_tgid = task->tgid;
-			row->owner_start = task->group_leader->start_boottime;
+		if (tx)
+			find_caller(&caller);
+		if (tx && !caller.is_kernel) {
+			row->owner_tgid = caller.tgid;
+			row->owner_start = caller.start;
 		}
 	} else if (row->owner_tgid != socket->owner_tgid ||
 		   row->owner_start != socket->owner_start) {
@@ -206,8 +208,8 @@ static __always_inline void count_connection(struct __sk_buff *skb, struct socke
 	}
 }
 
-/* The row of the remote that was sent to last is `task`'s. */
-static __always_inline void own_connection(struct socket_state *socket, struct task_struct *task)
+/* The row of the remote that was sent to last is the caller's. */
+static __always_inline void own_connection(struct socket_state *socket, struct caller caller)
 {
 	struct connection *row;
 
@@ -216,8 +218,8 @@ static __always_inline void own_connection(struct socket_state *socket, struct t
 	row = connection_at(socket->peer ? socket->peer : socket->connection);
 	if (!row)
 		return;
-	row->owner_tgid = task->tgid;
-	row->owner_start = task->group_leader->start_boottime;
+	row->owner_tgid = caller.tgid;
+	row->owner_start = caller.start;
 }
 
 /* Payload that a call has moved on this socket. */

@@ -101,26 +101,6 @@ struct sk_buff;
 struct msghdr;
 struct page;
 
-typedef struct {
-	__u32 val;
-} kuid_t;
-
-struct cred {
-	kuid_t uid;
-} CO_RE;
-
-struct kernfs_node {
-	__u64 id;
-} CO_RE;
-
-struct cgroup {
-	struct kernfs_node *kn;
-} CO_RE;
-
-struct css_set {
-	struct cgroup *dfl_cgrp;
-} CO_RE;
-
 struct mm_struct {
 	unsigned long arg_start, arg_end, env_end;
 } CO_RE;
@@ -140,12 +120,10 @@ struct task_struct {
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	__u64 start_boottime;
-	const struct cred *real_cred;
 	char comm[16];
 	struct mm_struct *mm;
 	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
-	struct css_set *cgroups;
 } CO_RE;
 
 struct linux_binprm;

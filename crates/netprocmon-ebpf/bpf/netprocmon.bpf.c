@@ -112,6 +112,7 @@ static __always_inline int leave(struct __sk_buff *skb, bool names)
 	struct socket_state *socket, *own;
 	struct bpf_sock *sk = skb->sk;
 	struct counters *counters;
+	struct caller caller = { .is_kernel = true }; /* until somebody asks */
 	struct packet packet;
 
 	if (!sk)
@@ -129,24 +130,21 @@ static __always_inline int leave(struct __sk_buff *skb, bool names)
 	}
 	packet = measure(skb, socket->protocol);
 	if (ask_who_sends(sk, socket, &packet)) {
-		struct task_struct *task = bpf_get_current_task_btf();
-
-		if (socket->owner_tgid != (__u32)task->tgid ||
-		    socket->flags & SOCKET_PROVISIONAL) {
+		find_caller(&caller);
+		if (!is_owner(socket, caller) || socket->flags & SOCKET_PROVISIONAL) {
 			struct tcp_sock *tcp =
 				socket->steady ? bpf_skc_to_tcp_sock(sk) : 0;
 
 			if (tcp)
 				end_of_steady(socket, tcp);
-			claim(socket, task, CLAIM_SEND, NOTHING);
+			claim(socket, caller, CLAIM_SEND, NOTHING);
 		}
 	}
 	if (socket->flags & SOCKET_KERNEL &&
 	    (socket->protocol == IPPROTO_ICMP || socket->protocol == IPPROTO_ICMPV6))
 		tell_icmp_apart(skb, socket, packet.version);
 	if (socket->flags & SOCKET_SHARED && socket->protocol != IPPROTO_TCP)
-		counters = counters_of_mover(socket, bpf_get_current_task_btf(), packet.ifindex,
-					     packet.version);
+		counters = counters_of_mover(socket, caller, packet.ifindex, packet.version);
 	else
 		counters = counters_for(socket, packet.ifindex, packet.version);
 	if (!counters)
@@ -296,7 +294,7 @@ int sock_create(struct bpf_sock *sk)
 	socket->protocol = protocol_of(sk->protocol);
 	set_netns(socket, cookie, netns);
 	tell_interface(socket, 0, task->tgid);
-	claim(socket, task, CLAIM_HOLD, NOTHING);
+	claim(socket, the_caller(), CLAIM_HOLD, NOTHING);
 	return 1;
 }
 
@@ -313,7 +311,7 @@ static __always_inline int hold(struct bpf_sock_addr *ctx, __u8 flag)
 	socket->flags |= flag;
 	if (learn_names && flag == SOCKET_OUTGOING && ctx->user_port == bpf_htons(DNS_PORT))
 		socket->flags |= SOCKET_ASKS;
-	claim(socket, bpf_get_current_task_btf(), CLAIM_HOLD, NOTHING);
+	claim(socket, the_caller(), CLAIM_HOLD, NOTHING);
 	return 1;
 }
 
@@ -439,15 +437,15 @@ int BPF_PROG(sched_process_fork_again, struct task_struct *parent, struct task_s
 /* A process that uses the network already takes on another name. */
 static __always_inline int note_exec(struct task_struct *task)
 {
-	struct process_key key = { .start = task->group_leader->start_boottime,
-				   .tgid = task->tgid };
+	struct task_struct *leader = task->group_leader;
+	struct process_key key = { .start = leader->start_boottime, .tgid = task->tgid };
 	struct process *process;
 
-	note_name(key.tgid, task->group_leader);
+	note_name(key.tgid, leader);
 	process = bpf_map_lookup_elem(&processes, &key);
 	if (!process)
 		return 0;
-	read_identity(process, task);
+	read_identity(process, task, leader);
 	process->tree = tree_of(key.tgid);
 	read_command(process, task);
 	tell((struct event){ .kind = EVENT_PROCESS, .tgid = key.tgid, .start = key.start },
@@ -471,8 +469,8 @@ int BPF_PROG(sched_process_exec_again, struct task_struct *task, int old_pid,
 /* Told for each thread; the process ends with the last one. */
 static __always_inline int note_exit(struct task_struct *task)
 {
-	struct process_key key = { .start = task->group_leader->start_boottime,
-				   .tgid = task->tgid };
+	struct task_struct *leader = task->group_leader;
+	struct process_key key = { .start = leader->start_boottime, .tgid = task->tgid };
 	struct process *process;
 
 	if (task->signal->live.counter)
@@ -481,7 +479,7 @@ static __always_inline int note_exit(struct task_struct *task)
 	process = bpf_map_lookup_elem(&processes, &key);
 	if (!process)
 		return 0;
-	read_identity(process, task);
+	read_identity(process, task, leader);
 	process->exit_ns = bpf_ktime_get_boot_ns();
 	tell((struct event){ .kind = EVENT_EXIT, .tgid = key.tgid, .start = key.start },
 	     BPF_RB_NO_WAKEUP);

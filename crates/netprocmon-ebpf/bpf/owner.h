@@ -117,18 +117,18 @@ static __always_inline bool lives(__u64 start, __u32 tgid)
 	return process && !process->exit_ns;
 }
 
-/* Where what `task` moves on this socket is counted. */
+/* Where what the caller moves on this socket is counted. */
 static __always_inline struct counters *counters_of_mover(struct socket_state *socket,
-							  struct task_struct *task, __u32 ifindex,
+							  struct caller caller, __u32 ifindex,
 							  __u32 version)
 {
 	struct counters *counters;
 
-	if (!(socket->flags & SOCKET_SHARED) || task->flags & PF_KTHREAD)
+	if (!(socket->flags & SOCKET_SHARED) || caller.is_kernel)
 		return counters_for(socket, ifindex, version);
 	struct slot_key key = {
-		.start = task->group_leader->start_boottime,
-		.tgid = task->tgid,
+		.start = caller.start,
+		.tgid = caller.tgid,
 		.ifindex = ifindex,
 		.netns = socket->netns,
 		.protocol = socket->protocol,
@@ -156,7 +156,7 @@ static __always_inline bool is_steady(struct socket_state *socket)
 }
 
 /*
- * Before `task` claims a stream that somebody else has read alone: notes what waits in it, as the
+ * Before a stream is claimed that somebody else has read alone: notes what waits in it, as the
  * segments that it came in. A packet that comes in at this moment is the old owner's.
  */
 static __always_inline void end_of_steady(struct socket_state *socket, struct tcp_sock *tcp)
@@ -174,29 +174,26 @@ static __always_inline void end_of_steady(struct socket_state *socket, struct tc
 	socket->read_packets = socket->came_packets - packets;
 }
 
-static __always_inline bool is_owner(struct socket_state *socket, struct task_struct *task)
+static __always_inline bool is_owner(struct socket_state *socket, struct caller caller)
 {
-	return socket->owner_tgid == (__u32)task->tgid &&
-	       socket->owner_start == task->group_leader->start_boottime;
+	return socket->owner_tgid == (__u32)caller.tgid &&
+	       socket->owner_start == caller.start;
 }
 
 /*
- * `task` is current, in process context. The caller makes sure of that: in cgroup_skb and in
- * softirq current is whoever happened to run. `sent` is the payload that its call has sent.
+ * In process context only: in cgroup_skb and in softirq the caller is whoever happened to run. `sent`
+ * is the payload that its call has sent.
  */
-static __always_inline void claim(struct socket_state *socket, struct task_struct *task,
+static __always_inline void claim(struct socket_state *socket, struct caller caller,
 				  enum claim kind, __s64 sent)
 {
-	if (task->flags & PF_KTHREAD)
+	if (caller.is_kernel)
 		return;
-	if (!is_owner(socket, task)) {
-		__u64 start = task->group_leader->start_boottime;
-		__u32 tgid = task->tgid;
-
+	if (!is_owner(socket, caller)) {
 		if (kind == CLAIM_HOLD && socket->owner_tgid &&
 		    !(socket->flags & SOCKET_PROVISIONAL))
 			return; /* somebody moves bytes on it already */
-		remember(start, tgid, true);
+		remember(caller.start, caller.tgid, true);
 		if (kind != CLAIM_HOLD && socket->protocol != IPPROTO_TCP &&
 		    socket->owner_tgid && lives(socket->owner_start, socket->owner_tgid)) {
 			socket->flags = (socket->flags | SOCKET_SHARED) & ~SOCKET_PROVISIONAL;
@@ -206,7 +203,7 @@ static __always_inline void claim(struct socket_state *socket, struct task_struc
 			sent = EVERYTHING;
 		else if (socket->owner_tgid)
 			socket->flags |= SOCKET_SHARED;
-		hand_over(socket, start, tgid, sent);
+		hand_over(socket, caller.start, caller.tgid, sent);
 	}
 	if (kind == CLAIM_HOLD || !(socket->flags & SOCKET_PROVISIONAL))
 		return;
@@ -238,7 +235,7 @@ static __always_inline void read_some(struct socket_state *socket, __u32 taken, 
  * that takes the line of what came in.
  */
 static __always_inline void read_datagram(struct socket_state *socket, struct sock *sk,
-					  struct task_struct *task, struct counters *reader,
+					  struct caller caller, struct counters *reader,
 					  __u64 length)
 {
 	length += socket->ip_version == 4 ? 20 : 40;
@@ -257,16 +254,16 @@ static __always_inline void read_datagram(struct socket_state *socket, struct so
 	add(socket->read_packets, 1);
 	if (!(socket->read_packets % READS_TO_OWN) && !sk->sk_backlog.rmem_alloc.counter)
 		read_all(socket);
-	if (!(socket->flags & SOCKET_SHARED) || task->flags & PF_KTHREAD)
+	if (!(socket->flags & SOCKET_SHARED) || caller.is_kernel)
 		return;
-	if (socket->reader != (__u32)task->tgid) {
-		socket->reader = task->tgid;
+	if (socket->reader != (__u32)caller.tgid) {
+		socket->reader = caller.tgid;
 		socket->reads_in_a_row = 0;
 	} else if (++socket->reads_in_a_row > READS_TO_OWN &&
 		   !sk->sk_backlog.rmem_alloc.counter) {
 		read_all(socket);
 		socket->flags &= ~SOCKET_SHARED;
-		hand_over(socket, task->group_leader->start_boottime, task->tgid, NOTHING);
+		hand_over(socket, caller.start, caller.tgid, NOTHING);
 	}
 }
 

@@ -9,6 +9,37 @@
 
 static const struct process no_process = {};
 
+/* The process that makes the present call; in softirq that is whoever happened to run. */
+struct caller {
+	__u64 start;
+	__u32 tgid;
+	bool is_kernel;
+};
+
+/*
+ * Asked for once, at the beginning: for each pointer that a program follows from a trusted one, on each
+ * path that leads there, the verifier searches all type names of the kernel, which was half of the start
+ * (docs/performance.md).
+ */
+static __always_inline struct caller the_caller(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct caller caller = { .start = task->group_leader->start_boottime,
+				 .tgid = task->tgid,
+				 .is_kernel = task->flags & PF_KTHREAD };
+
+	barrier_var(caller.start);
+	return caller;
+}
+
+/* The same for programs that seldom ask, and on many paths. */
+ONCE int find_caller(struct caller *caller)
+{
+	if (caller)
+		*caller = the_caller();
+	return 0;
+}
+
 static __always_inline void tell(struct event event, __u64 wakeup)
 {
 	if (bpf_ringbuf_output(&events, &event, sizeof(event), wakeup))
@@ -64,17 +95,15 @@ static __always_inline __u32 tree_of(__u32 tgid)
 
 /*
  * What /proc tells while the process lives, and this when it ends: not the claiming programs, for
- * each pointer that a program follows makes the verifier search all type names of the kernel, and
- * the start slow (docs/performance.md).
+ * following so many pointers makes the start slow. `task` is current.
  */
-static __always_inline void read_identity(struct process *process, struct task_struct *task)
+static __always_inline void read_identity(struct process *process, struct task_struct *task,
+					  struct task_struct *leader)
 {
-	struct task_struct *leader = task->group_leader;
-
 	read_comm(process, leader);
 	process->ppid = leader->real_parent->tgid;
-	process->uid = leader->real_cred->uid.val;
-	process->cgroup = leader->cgroups->dfl_cgrp->kn->id;
+	process->uid = bpf_get_current_uid_gid();
+	process->cgroup = bpf_get_current_cgroup_id();
 	process->netns = task->nsproxy ? task->nsproxy->net_ns->ns.inum : 0;
 }
 
