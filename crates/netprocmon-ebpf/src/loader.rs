@@ -218,7 +218,13 @@ fn load_object(
         .map_max_entries("events", sizes.ring_bytes)
         .map_max_entries("messages", sizes.message_bytes)
         .load(OBJECT)
-        .map_err(|error| EbpfError::from_source("create the kernel tables", error))
+        .map_err(|error| {
+            let error = EbpfError::from_source("create the kernel tables", error);
+            match error.kind() {
+                EbpfErrorKind::Unsupported => error.with_remedy("run Linux 5.11 or later"),
+                _ => error,
+            }
+        })
 }
 
 /// What is said of a refusal; `None` where there is nothing to miss.
