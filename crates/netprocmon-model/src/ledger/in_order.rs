@@ -1,17 +1,19 @@
-//! Things by number, ascending and in one piece.
+//! Things by number, in the order in which they appeared.
 //!
-//! Connections appear in that order, and a tick goes through most of them in that order, so the one that
-//! is looked for is mostly the next. A tree is searched anew for each (a third of the ledger's part of
-//! a tick with 10,000 active ones), a hash waits for memory at each.
+//! A tick goes through most connections in that order, so the one that is looked for is mostly the next:
+//! then nothing is searched. A tree alone is searched anew for each (a third of the ledger's part of a
+//! tick with 10,000 active ones), a hash waits for memory at each.
+
+use std::collections::BTreeMap;
 
 use crate::ConnectionId;
 
 #[derive(Debug)]
 pub(super) struct InOrder<T> {
-    ids: Vec<ConnectionId>,
-    /// In the same places; `None` for one that was forgotten.
-    all: Vec<Option<T>>,
-    forgotten: usize,
+    places: BTreeMap<ConnectionId, usize>,
+    /// `None` where one was removed; the next that appears goes there.
+    all: Vec<Option<(ConnectionId, T)>>,
+    free: Vec<usize>,
     /// Behind the one that was looked for last.
     next: usize,
 }
@@ -19,9 +21,9 @@ pub(super) struct InOrder<T> {
 impl<T> Default for InOrder<T> {
     fn default() -> Self {
         Self {
-            ids: Vec::new(),
+            places: BTreeMap::new(),
             all: Vec::new(),
-            forgotten: 0,
+            free: Vec::new(),
             next: 0,
         }
     }
@@ -29,13 +31,15 @@ impl<T> Default for InOrder<T> {
 
 impl<T> InOrder<T> {
     pub(super) fn get(&self, id: ConnectionId) -> Option<&T> {
-        self.all[self.place(id).ok()?].as_ref()
+        let (_, one) = self.all[self.place(id)?].as_ref()?;
+        Some(one)
     }
 
     pub(super) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut T> {
-        let at = self.place(id).ok()?;
+        let at = self.place(id)?;
         self.next = at + 1;
-        self.all[at].as_mut()
+        let (_, one) = self.all[at].as_mut()?;
+        Some(one)
     }
 
     /// The one with this number, made where there is none; and whether it was.
@@ -44,88 +48,77 @@ impl<T> InOrder<T> {
         id: ConnectionId,
         make: impl FnOnce() -> T,
     ) -> (&mut T, bool) {
-        let at = self.place(id).unwrap_or_else(|at| {
-            self.ids.insert(at, id);
-            self.all.insert(at, None);
-            self.forgotten += 1;
-            at
+        let known = self.place(id);
+        let at = known.or_else(|| self.free.pop()).unwrap_or_else(|| {
+            self.all.push(None);
+            self.all.len() - 1
         });
+        if known.is_none() {
+            self.places.insert(id, at);
+        }
         self.next = at + 1;
-        let place = &mut self.all[at];
-        let is_new = place.is_none();
-        self.forgotten -= usize::from(is_new);
-        (place.get_or_insert_with(make), is_new)
+        let (_, one) = self.all[at].get_or_insert_with(|| (id, make()));
+        (one, known.is_none())
     }
 
     pub(super) fn remove(&mut self, id: ConnectionId) -> Option<T> {
-        let at = self.place(id).ok()?;
-        let removed = self.all[at].take()?;
-        self.forgotten += 1;
-        // Half of them at once, so that each costs as much as any other, however many stay.
-        if self.forgotten > self.all.len() / 2 {
-            let mut is_there = self.all.iter().map(Option::is_some);
-            self.ids.retain(|_| is_there.next() == Some(true));
-            self.all.retain(Option::is_some);
-            self.forgotten = 0;
-            self.next = 0;
-        }
-        Some(removed)
+        let at = self.places.remove(&id)?;
+        self.free.push(at);
+        let (_, one) = self.all[at].take()?;
+        Some(one)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (ConnectionId, &T)> {
-        let all = self.ids.iter().zip(&self.all);
-        all.filter_map(|(id, one)| Some((*id, one.as_ref()?)))
+        self.all.iter().flatten().map(|(id, one)| (*id, one))
     }
 
     pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.all.iter_mut().flatten()
+        self.all.iter_mut().flatten().map(|(_, one)| one)
     }
 
-    /// Where it is, or would be.
-    fn place(&self, id: ConnectionId) -> Result<usize, usize> {
-        match self.ids.get(self.next) {
-            Some(next) if *next == id => Ok(self.next),
-            _ => self.ids.binary_search(&id),
+    fn place(&self, id: ConnectionId) -> Option<usize> {
+        match self.all.get(self.next) {
+            Some(Some((next, _))) if *next == id => Some(self.next),
+            _ => self.places.get(&id).copied(),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
-    fn ids(all: &InOrder<u64>) -> Vec<u64> {
-        all.iter().map(|(id, _)| id.0).collect()
-    }
-
     #[test]
-    fn they_are_found_in_any_order_and_forgotten_for_good() {
+    fn they_are_found_in_any_order_and_removed_for_good() {
         let mut all = InOrder::default();
         for id in [5, 1, 9, 3, 7] {
-            let (_, is_new) = all.get_or_make(ConnectionId(id), || id);
-            assert!(is_new);
+            assert!(all.get_or_make(ConnectionId(id), || id).1);
         }
-        assert_eq!(ids(&all), [1, 3, 5, 7, 9]);
-        for id in [1, 3, 9, 5, 7, 1] {
+        for id in [1, 3, 9, 5, 1, 9, 7] {
             let made = || unreachable!("it is there");
-            assert!(!all.get_or_make(ConnectionId(id), made).1);
-            assert!(all.get(ConnectionId(id)).is_some());
+            assert_eq!(
+                all.get_or_make(ConnectionId(id), made),
+                (&mut { id }, false)
+            );
+            assert_eq!(all.get(ConnectionId(id)), Some(&id));
+            assert_eq!(all.get_mut(ConnectionId(id)), Some(&mut { id }));
         }
-        assert!(all.get_mut(ConnectionId(4)).is_none());
-        for (id, left) in [
-            (3, &[1, 5, 7, 9][..]),
-            (9, &[1, 5, 7]),
-            (5, &[1, 7]),
-            (7, &[1]),
-        ] {
-            assert!(all.remove(ConnectionId(id)).is_some());
-            assert!(all.remove(ConnectionId(id)).is_none());
-            assert!(all.get(ConnectionId(id)).is_none());
-            assert_eq!(ids(&all), left);
+        assert_eq!(all.get_mut(ConnectionId(4)), None);
+        for (id, left) in [(3, &[1, 5, 7, 9][..]), (9, &[1, 5, 7]), (1, &[5, 7])] {
+            assert_eq!(all.remove(ConnectionId(id)), Some(id));
+            assert_eq!(all.remove(ConnectionId(id)), None);
+            assert_eq!(all.get(ConnectionId(id)), None);
+            let ids: BTreeSet<_> = all.iter().map(|(id, _)| id.0).collect();
+            assert!(ids.iter().eq(left));
             assert_eq!(all.values_mut().count(), left.len());
         }
-        let (_, is_new) = all.get_or_make(ConnectionId(7), || 7);
-        assert!(is_new);
-        assert_eq!(ids(&all), [1, 7]);
+        let places = all.all.len();
+        for id in [9, 10, 11] {
+            assert!(all.get_or_make(ConnectionId(id), || id).1);
+        }
+        assert_eq!(all.all.len(), places);
+        assert_eq!(all.get(ConnectionId(9)), Some(&9));
     }
 }
