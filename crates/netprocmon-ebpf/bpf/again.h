@@ -53,4 +53,21 @@ static __always_inline bool first_was_skipped(void)
 	return false;
 }
 
+#define BOTH(name, first, second, args...)          \
+	SEC("tp_btf/" #name)                        \
+	int BPF_PROG(name, ##args)                  \
+	{                                           \
+		return first;                       \
+	}                                           \
+	SEC("tp_btf/" #name)                        \
+	int BPF_PROG(name##_again, ##args)          \
+	{                                           \
+		return second;                      \
+	}
+
+/* The two programs behind a tracepoint: of one that takes down a state, and of one that counts. */
+#define TWICE(name, call, args...) BOTH(name, call, call, args)
+#define ONE_OF_TWO(name, call, args...) \
+	BOTH(name, is_first() ? call : 0, first_was_skipped() ? call : 0, args)
+
 #endif

@@ -110,12 +110,7 @@ static __always_inline int note_sent(struct sock *sk, int ret)
 	caller = the_caller();
 	shared = socket->flags & SOCKET_SHARED;
 	ret = without_header(socket, sk, ret, false);
-	if (socket->steady && !is_owner(socket, caller)) {
-		struct tcp_sock *tcp = stream_of(sk);
-
-		if (tcp)
-			end_of_steady(socket, tcp);
-	}
+	end_of_steady(socket, caller, sk, 0);
 	claim(socket, caller, CLAIM_SEND, ret);
 	sender = count_payload(socket, caller, ret, 0);
 	if (sender && !shared && socket->flags & SOCKET_SHARED && sk->sk_type != SOCK_STREAM)
@@ -138,6 +133,7 @@ static __always_inline int note_received(struct sock *sk, int ret, int flags)
 	if (!socket)
 		return 0;
 	caller = the_caller();
+	end_of_steady(socket, caller, sk, 0); /* TLS in the kernel may have begun on it late */
 	claim(socket, caller, CLAIM_RECV, NOTHING);
 	ret = without_header(socket, sk, ret, true);
 	reader = count_payload(socket, caller, 0, ret);
@@ -149,29 +145,8 @@ static __always_inline int note_received(struct sock *sk, int ret, int flags)
 }
 
 /* 6.3. */
-SEC("tp_btf/sock_send_length")
-int BPF_PROG(sock_send_length, struct sock *sk, int ret, int flags)
-{
-	return is_first() ? note_sent(sk, ret) : 0;
-}
-
-SEC("tp_btf/sock_send_length")
-int BPF_PROG(sock_send_length_again, struct sock *sk, int ret, int flags)
-{
-	return first_was_skipped() ? note_sent(sk, ret) : 0;
-}
-
-SEC("tp_btf/sock_recv_length")
-int BPF_PROG(sock_recv_length, struct sock *sk, int ret, int flags)
-{
-	return is_first() ? note_received(sk, ret, flags) : 0;
-}
-
-SEC("tp_btf/sock_recv_length")
-int BPF_PROG(sock_recv_length_again, struct sock *sk, int ret, int flags)
-{
-	return first_was_skipped() ? note_received(sk, ret, flags) : 0;
-}
+ONE_OF_TWO(sock_send_length, note_sent(sk, ret), struct sock *sk, int ret, int flags)
+ONE_OF_TWO(sock_recv_length, note_received(sk, ret, flags), struct sock *sk, int ret, int flags)
 
 /*
  * Before 6.3. Sockets of IPv6 have functions of their own, though not for every protocol. A call that
@@ -259,8 +234,7 @@ static __always_inline int note_read_of_stream(struct sock *sk)
 	 */
 	if (sk->sk_lock.owned) {
 		caller = the_caller();
-		if (!is_owner(socket, caller))
-			end_of_steady(socket, tcp);
+		end_of_steady(socket, caller, sk, read - socket->tcp_read);
 		claim(socket, caller, CLAIM_RECV, NOTHING);
 	}
 	count_owners_payload(socket, read - socket->tcp_read);
@@ -275,16 +249,6 @@ static __always_inline int note_read_of_stream(struct sock *sk)
 	return 0;
 }
 
-SEC("tp_btf/tcp_rcv_space_adjust")
-int BPF_PROG(tcp_rcv_space_adjust, struct sock *sk)
-{
-	return note_read_of_stream(sk);
-}
-
-SEC("tp_btf/tcp_rcv_space_adjust")
-int BPF_PROG(tcp_rcv_space_adjust_again, struct sock *sk)
-{
-	return note_read_of_stream(sk);
-}
+TWICE(tcp_rcv_space_adjust, note_read_of_stream(sk), struct sock *sk)
 
 #endif

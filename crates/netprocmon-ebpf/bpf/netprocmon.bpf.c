@@ -131,14 +131,8 @@ static __always_inline int leave(struct __sk_buff *skb, bool names)
 	packet = measure(skb, socket->protocol);
 	if (ask_who_sends(sk, socket, &packet)) {
 		find_caller(&caller);
-		if (!is_owner(socket, caller) || socket->flags & SOCKET_PROVISIONAL) {
-			struct tcp_sock *tcp =
-				socket->steady ? bpf_skc_to_tcp_sock(sk) : 0;
-
-			if (tcp)
-				end_of_steady(socket, tcp);
-			claim(socket, caller, CLAIM_SEND, NOTHING);
-		}
+		end_of_steady(socket, caller, sk, 0);
+		claim(socket, caller, CLAIM_SEND, NOTHING);
 	}
 	if (socket->flags & SOCKET_KERNEL &&
 	    (socket->protocol == IPPROTO_ICMP || socket->protocol == IPPROTO_ICMPV6))
@@ -422,17 +416,8 @@ static __always_inline int note_fork(struct task_struct *parent, struct task_str
 	return 0;
 }
 
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct *child)
-{
-	return note_fork(parent, child);
-}
-
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(sched_process_fork_again, struct task_struct *parent, struct task_struct *child)
-{
-	return note_fork(parent, child);
-}
+TWICE(sched_process_fork, note_fork(parent, child), struct task_struct *parent,
+      struct task_struct *child)
 
 /* A process that uses the network already takes on another name. */
 static __always_inline int note_exec(struct task_struct *task)
@@ -453,18 +438,8 @@ static __always_inline int note_exec(struct task_struct *task)
 	return 0;
 }
 
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
-{
-	return note_exec(task);
-}
-
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(sched_process_exec_again, struct task_struct *task, int old_pid,
-	     struct linux_binprm *bprm)
-{
-	return note_exec(task);
-}
+TWICE(sched_process_exec, note_exec(task), struct task_struct *task, int old_pid,
+      struct linux_binprm *bprm)
 
 /* Told for each thread; the process ends with the last one. */
 static __always_inline int note_exit(struct task_struct *task)
@@ -486,17 +461,7 @@ static __always_inline int note_exit(struct task_struct *task)
 	return 0;
 }
 
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(sched_process_exit, struct task_struct *task)
-{
-	return note_exit(task);
-}
-
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(sched_process_exit_again, struct task_struct *task)
-{
-	return note_exit(task);
-}
+TWICE(sched_process_exit, note_exit(task), struct task_struct *task)
 
 /* 5.11. Claims the sockets that are open, once, when every other hook is in place. */
 SEC("iter/task_file")

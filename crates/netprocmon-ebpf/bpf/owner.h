@@ -82,6 +82,7 @@ ONCE int hand_over(struct socket_state *socket, __u64 start, __u32 tgid, __s64 s
 	socket->early_rx_payload = 0;
 	socket->owner_start = start;
 	socket->owner_tgid = tgid;
+	socket->reads_in_a_row = 0;
 	if (old) {
 		slot = slot_of_socket(socket, socket->ifindex, socket->ip_version);
 		socket->slot = slot;
@@ -153,25 +154,6 @@ static __always_inline bool is_steady(struct socket_state *socket)
 	if (!socket->steady && ++socket->reads_in_a_row == READS_TO_BE_STEADY)
 		socket->steady = 1;
 	return socket->steady;
-}
-
-/*
- * Before a stream is claimed that somebody else has read alone: notes what waits in it, as the
- * segments that it came in. A packet that comes in at this moment is the old owner's.
- */
-static __always_inline void end_of_steady(struct socket_state *socket, struct tcp_sock *tcp)
-{
-	__u64 waiting = tcp->bytes_received - socket->tcp_read;
-	__u32 segment = tcp->inet_conn.icsk_ack.rcv_mss;
-	__u64 header = tcp->tcp_header_len + (socket->ip_version == 4 ? 20 : 40);
-	__u64 packets = segment ? (waiting + segment - 1) / segment : 0;
-
-	socket->reads_in_a_row = 0;
-	if (!socket->steady)
-		return;
-	socket->steady = 0;
-	socket->read_bytes = socket->came_bytes - (waiting + packets * header);
-	socket->read_packets = socket->came_packets - packets;
 }
 
 static __always_inline bool is_owner(struct socket_state *socket, struct caller caller)

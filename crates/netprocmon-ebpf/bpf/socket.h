@@ -57,6 +57,36 @@ static __always_inline __u64 read_of_stream(struct tcp_sock *tcp)
 	return read - (!waiting && flags & (1UL << SOCK_DONE_BIT));
 }
 
+/*
+ * Before somebody else claims a stream that its owner has read alone: notes what waits in it, as the
+ * segments that it came in. `taken` is what the claiming call has read of it. A packet that comes in at
+ * this moment is the old owner's.
+ */
+static __always_inline void end_of_steady(struct socket_state *socket, struct caller caller, void *sk,
+					  __u64 taken)
+{
+	struct tcp_sock *tcp;
+	__u64 waiting, packets, header, flags;
+	__u32 segment;
+
+	if (!socket->steady || is_owner(socket, caller))
+		return;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	if (!tcp)
+		return;
+	waiting = (__u32)(tcp->rcv_nxt - tcp->copied_seq);
+	flags = tcp->inet_conn.icsk_inet.sk.__sk_common.skc_flags;
+	if (waiting && flags & (1UL << SOCK_DONE_BIT))
+		waiting--; /* the FIN's place */
+	waiting += taken;
+	segment = tcp->inet_conn.icsk_ack.rcv_mss;
+	packets = segment ? (waiting + segment - 1) / segment : 0;
+	header = tcp->tcp_header_len + (socket->ip_version == 4 ? 20 : 40);
+	socket->steady = 0;
+	socket->read_bytes = socket->came_bytes - (waiting + packets * header);
+	socket->read_packets = socket->came_packets - packets;
+}
+
 /* What was accepted by a listener belongs, provisionally, to whoever owns the listener. */
 static __always_inline void inherit_from_listener(struct __sk_buff *skb,
 						  struct socket_state *socket, bool ingress)

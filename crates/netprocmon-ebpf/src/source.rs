@@ -435,19 +435,28 @@ fn return_memory() {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, UdpSocket};
+    use std::io::{Read as _, Write as _};
+    use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 
     use super::*;
 
-    /// What this process has sent and received in 100 datagrams of 10 bytes to itself.
-    fn payload_of_datagrams(options: Options) -> (i64, i64) {
+    /// What this process sends and receives: 100 datagrams of 10 bytes, and 100 times 7 in a stream.
+    const MOVED: i64 = 1700;
+
+    /// Moves that, and gives the payload sent and received by this process.
+    fn payload_moved(options: Options) -> (i64, i64) {
         let mut source = EbpfSource::start(options).unwrap();
         source.unknown.clear(); // refused, but told by the second
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         socket.connect(socket.local_addr().unwrap()).unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let mut near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut far, _) = listener.accept().unwrap();
         for _ in 0..100 {
             socket.send(&[7; 10]).unwrap();
             socket.recv(&mut [0; 10]).unwrap();
+            near.write_all(&[7; 7]).unwrap();
+            far.read_exact(&mut [0; 7]).unwrap();
         }
         let ours =
             |owner| matches!(owner, Owner::Process(process) if process.pid.0 == std::process::id());
@@ -470,9 +479,13 @@ mod tests {
             run_twice,
             ..Options::default()
         };
-        let first: &[_] = &["sock_send_length", "sock_recv_length"];
-        assert_eq!(payload_of_datagrams(with(false, first)), (0, 0));
-        assert_eq!(payload_of_datagrams(with(true, first)), (1000, 1000));
-        assert_eq!(payload_of_datagrams(with(true, &[])), (1000, 1000));
+        let first: &[_] = &[
+            "sock_send_length",
+            "sock_recv_length",
+            "tcp_rcv_space_adjust",
+        ];
+        assert_eq!(payload_moved(with(false, first)), (0, 0));
+        assert_eq!(payload_moved(with(true, first)), (MOVED, MOVED));
+        assert_eq!(payload_moved(with(true, &[])), (MOVED, MOVED));
     }
 }

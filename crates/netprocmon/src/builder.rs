@@ -30,7 +30,6 @@ pub struct MonitorBuilder {
     pub(crate) source: SourceChoice,
     pub(crate) capacity: Capacity,
     pub(crate) refuse: &'static [&'static str],
-    pub(crate) run_twice: bool,
 }
 
 impl MonitorBuilder {
@@ -50,7 +49,6 @@ impl MonitorBuilder {
             source: SourceChoice::Auto,
             capacity: Capacity::default(),
             refuse: &[],
-            run_twice: false,
         }
     }
 
@@ -198,14 +196,6 @@ impl MonitorBuilder {
     #[must_use]
     pub fn refuse(mut self, hooks: &'static [&'static str]) -> Self {
         self.refuse = hooks;
-        self
-    }
-
-    /// Runs programs of tracepoints twice, as where the kernel skips them: for tests of the second.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn run_twice(mut self) -> Self {
-        self.run_twice = true;
         self
     }
 

@@ -435,16 +435,6 @@ fn a_stream_that_is_handed_over_takes_along_what_waits_in_it() {
 
 #[test]
 #[ignore = "needs root: cargo xtask test runs it"]
-fn what_is_run_twice_counts_once() {
-    let _alone = alone();
-    let mut monitor = start(Monitor::builder().run_twice());
-    exchange(5000);
-    exchange(11);
-    assert_eq!(payload(&mut monitor, here()), (5011, 5011));
-}
-
-#[test]
-#[ignore = "needs root: cargo xtask test runs it"]
 fn both_ends_of_a_connection_on_this_host_name_each_other() {
     let _alone = alone();
     let mut monitor = start(Monitor::builder().connections(true).reverse_lookup(true));

@@ -15,7 +15,7 @@ pub(super) fn start(asked: &MonitorBuilder) -> Result<Box<dyn Source>, Error> {
         names: asked.remote_names.unwrap_or(asked.connections),
         capacity: asked.capacity,
         refuse: asked.refuse,
-        run_twice: asked.run_twice,
+        ..Options::default()
     };
     Ok(Box::new(EbpfSource::start(options)?))
 }
