@@ -11,8 +11,10 @@ use crate::ConnectionId;
 #[derive(Debug)]
 pub(super) struct InOrder<T> {
     places: BTreeMap<ConnectionId, usize>,
-    /// `None` where one was removed; the next that appears goes there.
-    all: Vec<Option<(ConnectionId, T)>>,
+    /// Which is where, close together: what is looked for is compared with the next one.
+    ids: Vec<ConnectionId>,
+    /// In the same places; `None` where one was removed, and the next that appears goes there.
+    all: Vec<Option<T>>,
     free: Vec<usize>,
     /// Behind the one that was looked for last.
     next: usize,
@@ -22,6 +24,7 @@ impl<T> Default for InOrder<T> {
     fn default() -> Self {
         Self {
             places: BTreeMap::new(),
+            ids: Vec::new(),
             all: Vec::new(),
             free: Vec::new(),
             next: 0,
@@ -31,15 +34,13 @@ impl<T> Default for InOrder<T> {
 
 impl<T> InOrder<T> {
     pub(super) fn get(&self, id: ConnectionId) -> Option<&T> {
-        let (_, one) = self.all[self.place(id)?].as_ref()?;
-        Some(one)
+        self.all[self.place(id)?].as_ref()
     }
 
     pub(super) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut T> {
         let at = self.place(id)?;
         self.next = at + 1;
-        let (_, one) = self.all[at].as_mut()?;
-        Some(one)
+        self.all[at].as_mut()
     }
 
     /// The one with this number, made where there is none; and whether it was.
@@ -50,35 +51,36 @@ impl<T> InOrder<T> {
     ) -> (&mut T, bool) {
         let known = self.place(id);
         let at = known.or_else(|| self.free.pop()).unwrap_or_else(|| {
+            self.ids.push(id);
             self.all.push(None);
             self.all.len() - 1
         });
         if known.is_none() {
             self.places.insert(id, at);
+            self.ids[at] = id;
         }
         self.next = at + 1;
-        let (_, one) = self.all[at].get_or_insert_with(|| (id, make()));
-        (one, known.is_none())
+        (self.all[at].get_or_insert_with(make), known.is_none())
     }
 
     pub(super) fn remove(&mut self, id: ConnectionId) -> Option<T> {
         let at = self.places.remove(&id)?;
         self.free.push(at);
-        let (_, one) = self.all[at].take()?;
-        Some(one)
+        self.all[at].take()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (ConnectionId, &T)> {
-        self.all.iter().flatten().map(|(id, one)| (*id, one))
+        let all = self.ids.iter().zip(&self.all);
+        all.filter_map(|(id, one)| Some((*id, one.as_ref()?)))
     }
 
     pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.all.iter_mut().flatten().map(|(_, one)| one)
+        self.all.iter_mut().flatten()
     }
 
     fn place(&self, id: ConnectionId) -> Option<usize> {
-        match self.all.get(self.next) {
-            Some(Some((next, _))) if *next == id => Some(self.next),
+        match self.ids.get(self.next) {
+            Some(next) if *next == id && self.all[self.next].is_some() => Some(self.next),
             _ => self.places.get(&id).copied(),
         }
     }
