@@ -1,6 +1,5 @@
 //! Reads the connection rows: which there are, what went over them, which have ended.
 
-use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::{Duration, Instant};
@@ -24,8 +23,6 @@ use crate::rows::FreeRows;
 const PEER_IDLE: Duration = Duration::from_mins(2);
 /// An ended connection still gets its last packets for a while.
 const QUIET_BEFORE_REUSE: Duration = Duration::from_secs(2);
-/// Rows that are fetched at once; three cache lines each.
-const AT_ONCE: usize = 32;
 
 /// What can change in a row.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -101,7 +98,7 @@ impl Conversations {
                 *next_id += 1;
             },
         );
-        for conversation in in_memory(open, rows) {
+        for conversation in open {
             let Some(row) = rows.get(conversation.row) else {
                 continue;
             };
@@ -161,22 +158,6 @@ impl Conversations {
             true
         });
     }
-}
-
-/// The same one after the other, with the rows of the next few asked for at once: the kernel wrote them
-/// on other processors, and to wait for each by itself took most of a tick.
-fn in_memory<'a>(
-    open: &'a mut [Conversation],
-    rows: &Mapped<ConnectionRow>,
-) -> impl Iterator<Item = &'a mut Conversation> {
-    open.chunks_mut(AT_ONCE).flat_map(|few| {
-        let touch = |row: &ConnectionRow| {
-            row.tx_bytes.load(Relaxed) ^ row.owner_start.load(Relaxed) ^ u64::from(row.has_remote)
-        };
-        let of_few = few.iter().filter_map(|one| rows.get(one.row).map(touch));
-        black_box(of_few.fold(0, |all, one| all ^ one));
-        few
-    })
 }
 
 fn read(row: &ConnectionRow) -> Reading {
