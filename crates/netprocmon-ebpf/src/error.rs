@@ -92,7 +92,7 @@ impl EbpfError {
 }
 
 /// The `errno` that the innermost cause carries.
-fn os_error(error: &(dyn std::error::Error + 'static)) -> Option<i32> {
+pub(crate) fn os_error(error: &(dyn std::error::Error + 'static)) -> Option<i32> {
     let mut cause = Some(error);
     let mut found = None;
     while let Some(this) = cause {

@@ -14,7 +14,7 @@ use netprocmon_host::cgroup;
 use netprocmon_model::Degradation;
 
 use crate::capacity::Sizes;
-use crate::error::{EbpfError, EbpfErrorKind};
+use crate::error::{EbpfError, EbpfErrorKind, os_error};
 use crate::hooks::{HOOKS, Hook, Place, Purpose, Unknown, Without};
 use crate::skipped::{self, Skipped};
 use crate::source::Options;
@@ -219,10 +219,12 @@ fn load_object(
         .map_max_entries("messages", sizes.message_bytes)
         .load(OBJECT)
         .map_err(|error| {
+            let is_unknown_there = os_error(&error) == Some(libc::EINVAL);
             let error = EbpfError::from_source("create the kernel tables", error);
-            match error.kind() {
-                EbpfErrorKind::Unsupported => error.with_remedy("run Linux 5.11 or later"),
-                _ => error,
+            if is_unknown_there {
+                error.with_remedy("run Linux 5.11 or later")
+            } else {
+                error
             }
         })
 }
