@@ -24,11 +24,13 @@ use verdict::{Counts, Verdict, compare};
 
 const COMMITTED: &str = "benches/instructions.json";
 /// All benchmarks are in a target of this name, in groups that say who can run them.
-const BENCH: [&str; 6] = [
+const BENCH: [&str; 8] = [
     "-p",
     "netprocmon-model",
     "-p",
     "netprocmon-host",
+    "-p",
+    "netprocmon-packet",
     "--bench",
     "instructions",
 ];
