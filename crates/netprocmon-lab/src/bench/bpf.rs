@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use anyhow::{Context, Result};
+use netprocmon::host;
 
 use super::btf;
 
@@ -52,8 +53,15 @@ impl Runs {
 }
 
 impl Empty {
+    /// One in each of the places.
+    pub(super) fn attach_all(places: impl Iterator<Item = Place>) -> Result<Vec<Self>> {
+        let root = host::cgroup::mount_point().context("cgroup v2 is not mounted")?;
+        let root = fs::File::open(root)?;
+        places.map(|place| Self::attach(place, &root)).collect()
+    }
+
     /// Loads and attaches it: beside ours, at the root of cgroup v2 or at the tracepoint.
-    pub(super) fn attach(place: Place, cgroup_root: &fs::File) -> Result<Self> {
+    fn attach(place: Place, cgroup_root: &fs::File) -> Result<Self> {
         let (kind, attach, target, verdict) = match place {
             Place::Ingress => (PROG_TYPE_CGROUP_SKB, 0, 0, 1),
             Place::Egress => (PROG_TYPE_CGROUP_SKB, 1, 0, 1),

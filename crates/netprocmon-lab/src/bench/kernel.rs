@@ -5,12 +5,11 @@
 //! program is that floor. Half of the windows have it attached before ours and half after, for the
 //! first one pays for the packet's cold cache lines.
 
-use std::fs::File;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use netprocmon::{Monitor, host};
+use netprocmon::Monitor;
 
 use super::Options;
 use super::bpf::{self, Empty, Place, Runs};
@@ -72,6 +71,19 @@ const STREAM: [Program; 5] = [
     ),
 ];
 
+/// Those that run for this traffic.
+fn programs(kind: Kind) -> &'static [Program] {
+    match kind {
+        Kind::Datagrams => &DATAGRAMS,
+        Kind::Stream => &STREAM,
+    }
+}
+
+/// Where they are.
+pub(super) fn places(kind: Kind) -> impl Iterator<Item = Place> {
+    programs(kind).iter().map(|program| program.place)
+}
+
 /// What the monitor is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
@@ -111,11 +123,9 @@ pub(super) fn measure(options: &Options) -> Result<Section> {
          runs all four programs, one that leaves it two.",
     );
     for asked in [Asked::Processes, Asked::Connections, Asked::Names] {
-        for (kind, programs, name) in [
-            (Kind::Datagrams, &DATAGRAMS[..], "UDP 64 B"),
-            (Kind::Stream, &STREAM[..], "TCP buffers"),
-        ] {
-            let seen = run(options, kind, programs, asked)?;
+        for (kind, name) in [(Kind::Datagrams, "UDP 64 B"), (Kind::Stream, "TCP buffers")] {
+            let programs = programs(kind);
+            let seen = run(options, kind, asked)?;
             for (program, seen) in programs.iter().zip(&seen) {
                 let target = match asked {
                     Asked::Processes => program.target,
@@ -137,20 +147,12 @@ pub(super) fn measure(options: &Options) -> Result<Section> {
     Ok(section)
 }
 
-fn run(options: &Options, kind: Kind, programs: &[Program], asked: Asked) -> Result<Vec<Seen>> {
+fn run(options: &Options, kind: Kind, asked: Asked) -> Result<Vec<Seen>> {
     let link = bare_link(Offload::On)?;
-    let mut seen = vec![Seen::default(); programs.len()];
+    let mut seen = vec![Seen::default(); programs(kind).len()];
     for empty_first in [true, false] {
         let windows = options.times(WINDOWS) / 2;
-        half(
-            &link,
-            kind,
-            programs,
-            asked,
-            empty_first,
-            windows,
-            &mut seen,
-        )?;
+        half(&link, kind, asked, empty_first, windows, &mut seen)?;
     }
     Ok(seen)
 }
@@ -158,18 +160,12 @@ fn run(options: &Options, kind: Kind, programs: &[Program], asked: Asked) -> Res
 fn half(
     link: &Link,
     kind: Kind,
-    programs: &[Program],
     asked: Asked,
     empty_first: bool,
     windows: usize,
     seen: &mut [Seen],
 ) -> Result<()> {
-    let root = host::cgroup::mount_point().context("cgroup v2 is not mounted")?;
-    let root = File::open(root)?;
-    let attach = || -> Result<Vec<Empty>> {
-        let places = programs.iter().map(|program| program.place);
-        places.map(|place| Empty::attach(place, &root)).collect()
-    };
+    let attach = || Empty::attach_all(places(kind));
     let early = if empty_first { attach()? } else { Vec::new() };
     let _monitor = Monitor::builder()
         .connections(asked != Asked::Processes)
@@ -178,7 +174,7 @@ fn half(
     let late = if empty_first { Vec::new() } else { attach()? };
     let empty = if empty_first { early } else { late };
     let own = bpf::own_programs()?;
-    let own = programs.iter().map(|program| {
+    let own = programs(kind).iter().map(|program| {
         // The kernel keeps 15 bytes of a name.
         let is_it = |name: &str| match name.strip_suffix("_named") {
             Some(name) => name == program.name,

@@ -162,6 +162,16 @@ impl Drop for Load {
 }
 
 impl Window {
+    /// Both taken together.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            calls_sent: self.calls_sent + other.calls_sent,
+            calls_received: self.calls_received + other.calls_received,
+            bytes_received: self.bytes_received + other.bytes_received,
+            elapsed: self.elapsed + other.elapsed,
+        }
+    }
+
     #[allow(clippy::cast_precision_loss)]
     pub(super) fn sent_per_second(&self) -> f64 {
         self.calls_sent as f64 / self.elapsed.as_secs_f64()

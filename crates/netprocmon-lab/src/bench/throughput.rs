@@ -1,4 +1,4 @@
-//! Throughput of the whole machine with the monitor running over without, in pairs that follow
+//! Throughput of the whole machine with the monitor running over without, in windows that follow
 //! each other.
 
 use std::time::Duration;
@@ -6,6 +6,8 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::Options;
+use super::bpf::Empty;
+use super::kernel;
 use super::load::{Kind, Load, Window, bare_link};
 use super::report::{Row, Section, Target};
 use super::sample::Sample;
@@ -31,9 +33,9 @@ impl Pairs {
     }
 }
 
-/// Runs `pairs` windows with and without what `start` starts, and hands both to `record`, with
-/// what `meter` read of it at the end of its window. Which of the two comes first changes from pair
-/// to pair.
+/// Runs windows with and without what `start` starts, in turns, `pairs` with it and one more
+/// without. Hands each with it to `record`, with both that it stands between taken together, and with
+/// what `meter` read of it at its end: a machine that gets slower or faster does so for both.
 pub(super) fn in_turns<T, M>(
     load: &Load,
     pairs: usize,
@@ -42,14 +44,15 @@ pub(super) fn in_turns<T, M>(
     mut meter: impl FnMut(&T) -> M,
     mut record: impl FnMut(Window, Window, M),
 ) -> Result<()> {
-    for pair in 0..pairs {
-        let earlier = (pair % 2 == 0).then(|| load.window(length));
+    let mut before = load.window(length);
+    for _ in 0..pairs {
         let running = start()?;
         let with = load.window(length);
         let metered = meter(&running);
         drop(running);
-        let without = earlier.unwrap_or_else(|| load.window(length));
-        record(without, with, metered);
+        let after = load.window(length);
+        record(before.and(after), with, metered);
+        before = after;
     }
     Ok(())
 }
@@ -59,70 +62,91 @@ pub(super) fn measure(options: &Options) -> Result<Section> {
         "Whole system: throughput with the monitor over without",
         "Traffic over a veth pair between two namespaces, sender and receiver each on a processor \
          of its own; windows of one second, with `netprocmon watch --json -d 1` running and \
-         without, in turns. Both ends are on this machine: each packet is counted twice.",
+         without, in turns; *without* is the window before and the one after. Both ends are on this \
+         machine: each packet is counted twice. *Empty programs*: no monitor, and programs that do \
+         nothing in the places of ours; what they take is the kernel's, to call a program at all.",
     );
-    for (args, with) in [
-        (&["-d", "1"][..], ""),
-        (&["-d", "1", "--connections"], ", `--connections`"),
-    ] {
-        let (mut stream, mut sent, mut arrived) =
-            (Pairs::default(), Pairs::default(), Pairs::default());
-        let (pairs, length) = (options.times(PAIRS), options.window(WINDOW));
-        {
-            let link = bare_link(Offload::On)?;
-            let load = Load::start(&link, Kind::Stream)?;
-            in_turns(
-                &load,
-                pairs,
-                length,
-                || Watch::start(args),
-                |_| (),
-                |without, with, ()| {
-                    stream.add(without.gigabits_per_second(), with.gigabits_per_second());
-                },
-            )?;
-        }
-        {
-            let link = bare_link(Offload::On)?;
-            let load = Load::start(&link, Kind::Datagrams)?;
-            in_turns(
-                &load,
-                pairs,
-                length,
-                || Watch::start(args),
-                |_| (),
-                |without, with, ()| {
-                    sent.add(
-                        without.sent_per_second() / 1e3,
-                        with.sent_per_second() / 1e3,
-                    );
-                    arrived.add(
-                        without.received_per_second() / 1e3,
-                        with.received_per_second() / 1e3,
-                    );
-                },
-            )?;
-        }
-        let targets = match with {
-            "" => [Target::AtLeast(0.98), Target::AtLeast(0.94)],
-            _ => [Target::None; 2],
-        };
-        for (name, pairs, unit, target) in [
-            ("TCP, one stream", &stream, "Gbit/s", targets[0]),
-            ("UDP 64 B, sent", &sent, "kpps", targets[1]),
-            ("UDP 64 B, delivered", &arrived, "kpps", Target::None),
-        ] {
-            let title = |of: &str| format!("{name}{with}: {of}");
-            section.row(Row::new(title("ratio"), &pairs.ratio, "", 3, target));
-            section.row(Row::new(
-                title("without"),
-                &pairs.without,
-                unit,
-                1,
-                Target::None,
-            ));
-            section.row(Row::new(title("with"), &pairs.with, unit, 1, Target::None));
-        }
-    }
+    let watch = |args: &'static [&'static str]| move |_| Watch::start(args);
+    let empty = |kind| Empty::attach_all(kernel::places(kind));
+    let wanted = [Target::AtLeast(0.98), Target::AtLeast(0.94), Target::None];
+    let shown = [Target::None; FIGURES.len()];
+    compare(&mut section, options, "", wanted, watch(&["-d", "1"]))?;
+    let connections = watch(&["-d", "1", "--connections"]);
+    compare(
+        &mut section,
+        options,
+        ", `--connections`",
+        shown,
+        connections,
+    )?;
+    compare(&mut section, options, ", empty programs", shown, empty)?;
     Ok(section)
+}
+
+/// What is read of a window.
+struct Figure {
+    name: &'static str,
+    kind: Kind,
+    unit: &'static str,
+    of: fn(&Window) -> f64,
+}
+
+const FIGURES: [Figure; 3] = [
+    Figure {
+        name: "TCP, one stream",
+        kind: Kind::Stream,
+        unit: "Gbit/s",
+        of: Window::gigabits_per_second,
+    },
+    Figure {
+        name: "UDP 64 B, sent",
+        kind: Kind::Datagrams,
+        unit: "kpps",
+        of: |window| window.sent_per_second() / 1e3,
+    },
+    Figure {
+        name: "UDP 64 B, delivered",
+        kind: Kind::Datagrams,
+        unit: "kpps",
+        of: |window| window.received_per_second() / 1e3,
+    },
+];
+
+/// Adds the rows of what `start` starts for one kind of load, with the targets of their ratios.
+fn compare<T>(
+    section: &mut Section,
+    options: &Options,
+    with: &str,
+    targets: [Target; FIGURES.len()],
+    start: impl Fn(Kind) -> Result<T>,
+) -> Result<()> {
+    let mut seen: [Pairs; FIGURES.len()] = Default::default();
+    for kind in [Kind::Stream, Kind::Datagrams] {
+        let link = bare_link(Offload::On)?;
+        let load = Load::start(&link, kind)?;
+        in_turns(
+            &load,
+            options.times(PAIRS),
+            options.window(WINDOW),
+            || start(kind),
+            |_| (),
+            |without, with, ()| {
+                for (figure, pairs) in FIGURES.iter().zip(&mut seen) {
+                    if figure.kind == kind {
+                        pairs.add((figure.of)(&without), (figure.of)(&with));
+                    }
+                }
+            },
+        )?;
+    }
+    for ((figure, pairs), target) in FIGURES.iter().zip(&seen).zip(targets) {
+        let title = |of: &str| format!("{}{with}: {of}", figure.name);
+        let mut row = |of, sample, unit, decimals, target| {
+            section.row(Row::new(title(of), sample, unit, decimals, target));
+        };
+        row("ratio", &pairs.ratio, "", 3, target);
+        row("without", &pairs.without, figure.unit, 1, Target::None);
+        row("with", &pairs.with, figure.unit, 1, Target::None);
+    }
+    Ok(())
 }
