@@ -2,8 +2,8 @@
 /*
  * The kernel's structures, as far as they are read. Each names only the fields that are used;
  * CO-RE moves the offsets to those of the running kernel when the object is loaded. Everything is
- * read by plain dereference, never with bpf_probe_read_kernel, which lockdown=confidentiality
- * refuses.
+ * read by plain dereference, but for one thing on older kernels (cookie_of_namespace() in socket.h):
+ * lockdown=confidentiality refuses bpf_probe_read_kernel.
  */
 #ifndef NETPROCMON_KERNEL_H
 #define NETPROCMON_KERNEL_H

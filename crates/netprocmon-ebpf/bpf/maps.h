@@ -15,7 +15,7 @@ const volatile bool learn_names = false;	   /* copy what the domain name system 
 const volatile bool has_netns_cookie = false;	   /* bpf_get_netns_cookie in cgroup_skb: 6.15 */
 const volatile bool has_multipath = false;	   /* bpf_skc_to_mptcp_sock: 5.19, with CONFIG_MPTCP */
 const volatile bool calls_are_seen = false;	   /* tracepoint sock_send_length: 6.3 */
-const volatile bool can_read_user = false;	   /* memory of user space, see read_command() */
+const volatile bool can_read_memory = false;	   /* by its address: not under lockdown=confidentiality */
 const volatile bool retransmit_tells_error = false; /* third argument of the tracepoint */
 
 /* Kept back for unattributed rows when processes have taken all the rest. */

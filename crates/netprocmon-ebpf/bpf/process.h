@@ -69,7 +69,7 @@ static __always_inline void read_command(struct process *process, struct task_st
 
 	process->exe_len = 0;
 	process->args_len = 0;
-	if (!can_read_user || !mm)
+	if (!can_read_memory || !mm)
 		return;
 	start = mm->arg_start;
 	end = mm->arg_end;

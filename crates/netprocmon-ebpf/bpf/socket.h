@@ -128,6 +128,27 @@ static __always_inline void inherit_from_listener(struct __sk_buff *skb,
 	bpf_sk_release(listener);
 }
 
+/*
+ * The cookie of a packet's namespace, 0 where the kernel tells it by no way. Before 6.15 it is read
+ * from the socket, by address: only sockets of some protocols can be followed by pointer, and the
+ * kernel's own that answer pings are of none of them. Nothing may be added to the pointer to a
+ * socket, so its address is read from the stack, as a number.
+ */
+static __always_inline __u64 cookie_of_namespace(struct __sk_buff *skb, struct bpf_sock *sk)
+{
+	struct sock *address = 0;
+	struct net *net = 0;
+	__u64 cookie = 0;
+
+	if (has_netns_cookie)
+		return bpf_get_netns_cookie(skb);
+	if (!can_read_memory || bpf_probe_read_kernel(&address, sizeof(address), &sk) ||
+	    bpf_probe_read_kernel(&net, sizeof(net), &address->__sk_common.skc_net.net) ||
+	    bpf_probe_read_kernel(&cookie, sizeof(cookie), &net->net_cookie))
+		return 0;
+	return cookie;
+}
+
 /* First sight of a socket on the packet path. */
 static __always_inline int introduce(struct __sk_buff *skb, struct bpf_sock *sk,
 				     struct socket_state *socket, bool ingress)
@@ -158,8 +179,7 @@ static __always_inline int introduce(struct __sk_buff *skb, struct bpf_sock *sk,
 		inherit_from_listener(skb, socket, ingress);
 		return 0;
 	}
-	if (has_netns_cookie)
-		set_netns(socket, bpf_get_netns_cookie(skb), 0);
+	set_netns(socket, cookie_of_namespace(skb, sk), 0);
 	if (sk->protocol == IPPROTO_TCP) {
 		/* The control socket that answers for time-wait and for closed ports. */
 		socket->flags |= SOCKET_KERNEL;

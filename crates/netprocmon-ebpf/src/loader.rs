@@ -66,7 +66,7 @@ pub(crate) fn attach(sizes: Sizes, options: &Options) -> Result<Attached, EbpfEr
             degradations: hidden_root
                 .clone()
                 .into_iter()
-                .chain(variant.degradation())
+                .chain(variant.degradations())
                 .collect(),
             unknown: Vec::new(),
         };
@@ -200,7 +200,7 @@ fn load_object(
         .override_global("has_netns_cookie", &u8::from(variant.netns_cookie), true)
         .override_global("has_multipath", &u8::from(variant.multipath), true)
         .override_global("calls_are_seen", &u8::from(variant.calls_seen), true)
-        .override_global("can_read_user", &u8::from(variant.user_memory), true)
+        .override_global("can_read_memory", &u8::from(variant.memory), true)
         .override_global(
             "retransmit_tells_error",
             &u8::from(variant.retransmit_error),

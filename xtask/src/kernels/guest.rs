@@ -13,7 +13,7 @@ use super::image::MODULES;
 use crate::shell::command;
 
 /// One of each kind: both protocols, both versions, loopback, buffers that are segmented, sockets
-/// that change hands, lives that are short, calls that go their own ways.
+/// that change hands, lives that are short, calls that go their own ways, what the kernel sends itself.
 const ROWS: &[&str] = &[
     "tcp up, IPv4",
     "tcp, segmentation offload on, IPv4",
@@ -28,6 +28,7 @@ const ROWS: &[&str] = &[
     "tcp, sendfile, IPv4",
     "tcp, splice both ways, IPv4",
     "raw sockets of protocol 253, IPv6",
+    "icmp, ping socket, the kernel answers",
     "each connection, tcp, IPv4",
 ];
 

@@ -16,8 +16,8 @@ pub(super) struct Variant {
     /// A hook behind each call tells who sent (the tracepoint of 6.3, or what stands in for it):
     /// packets need not ask.
     pub(super) calls_seen: bool,
-    /// Memory of user space: everywhere but under `lockdown=confidentiality`.
-    pub(super) user_memory: bool,
+    /// Memory by its address: everywhere but under `lockdown=confidentiality`.
+    pub(super) memory: bool,
     /// The third argument of `tcp_retransmit_skb` (6.18).
     pub(super) retransmit_error: bool,
 }
@@ -30,7 +30,7 @@ impl Variant {
             // A kernel built without it refuses the helper; do not even ask.
             multipath: Path::new("/proc/sys/net/mptcp").exists(),
             calls_seen: true,
-            user_memory: true,
+            memory: true,
             retransmit_error: true,
         }
     }
@@ -43,8 +43,8 @@ impl Variant {
                 calls_seen: false,
                 ..self
             }),
-            "sock_create" => self.user_memory.then_some(Self {
-                user_memory: false,
+            "sock_create" => self.memory.then_some(Self {
+                memory: false,
                 ..self
             }),
             "tcp_retransmit_skb" => self.retransmit_error.then_some(Self {
@@ -56,15 +56,26 @@ impl Variant {
     }
 
     /// What is not seen for that.
-    pub(super) fn degradation(self) -> Option<Degradation> {
-        (!self.user_memory).then(|| {
-            Degradation::new(
+    pub(super) fn degradations(self) -> Vec<Degradation> {
+        let lost = [
+            (
+                self.memory,
                 "arguments_unavailable",
                 "the kernel lets no program read memory: a process that ends before it is looked at \
                  has a name and no arguments",
-            )
-            .with_remedy("boot without lockdown=confidentiality")
+            ),
+            (
+                self.memory || self.netns_cookie,
+                "kernel_traffic_unplaced",
+                "the kernel lets no program read memory: what it sends by itself, such as answers to \
+                 pings, is under no interface (before Linux 6.15)",
+            ),
+        ];
+        let lost = lost.into_iter().filter(|(is_seen, ..)| !is_seen);
+        lost.map(|(_, code, message)| {
+            Degradation::new(code, message).with_remedy("boot without lockdown=confidentiality")
         })
+        .collect()
     }
 
     /// Without the cookie, then without multipath TCP, then without both.
@@ -91,7 +102,7 @@ mod tests {
         netns_cookie: true,
         multipath: true,
         calls_seen: true,
-        user_memory: true,
+        memory: true,
         retransmit_error: true,
     };
 
