@@ -36,7 +36,8 @@ What differs:
   of these programs. `--source auto` takes the packet source there: wire bytes per interface are
   exact, owners are looked up when a flow begins, and payload is unknown; that is said with the numbers.
 - **lockdown=confidentiality**: programs may not read the memory of processes. One that ends before
-  it is looked at has its name, its parent and its bytes, and no arguments.
+  it is looked at has its name, its parent and its bytes, and no arguments. Before 6.15, what the
+  kernel sends by itself, such as answers to pings, is then under no interface.
 - **Up to 6.1**, a SYN-ACK over IPv6 goes out without its socket: 80 bytes of each connection that is
   accepted are in the interface's counters and not in ours.
 ";

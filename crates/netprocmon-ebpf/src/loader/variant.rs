@@ -119,6 +119,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_lost_without_memory_is_said_once_each() {
+        let told = |variant: Variant| {
+            let codes = variant.degradations().into_iter().map(|one| one.code);
+            codes.collect::<Vec<_>>()
+        };
+        let locked = FULL.after_refusal("sock_create").unwrap();
+        let older = locked.after_refusal("egress").unwrap();
+        assert!(told(FULL).is_empty());
+        assert!(told(FULL.after_refusal("egress").unwrap()).is_empty());
+        assert_eq!(told(locked), ["arguments_unavailable"]);
+        assert_eq!(
+            told(older),
+            ["arguments_unavailable", "kernel_traffic_unplaced"]
+        );
+    }
+
+    #[test]
     fn what_was_given_up_is_not_asked_for_again() {
         let less = FULL.after_refusal("sock_send_length").unwrap();
         assert!(!less.calls_seen && less.netns_cookie);
