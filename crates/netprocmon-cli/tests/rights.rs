@@ -164,7 +164,7 @@ fn a_set_user_id_program_acts_for_whoever_started_it() {
     let here = ForAnybody::new();
     // Not the link to the one that was built.
     let copy = here.directory().join("copy");
-    fs::copy(program(), &copy).unwrap();
+    common::copy(program(), &copy);
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o4755)).unwrap();
     let copy = copy.display();
     let look = "id -u; id -g; id -G; echo $MARK; grep CapPrm /proc/self/status";

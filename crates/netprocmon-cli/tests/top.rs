@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::symlink;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -60,9 +61,34 @@ impl Terminal {
     }
 
     fn wait_for(&self, text: &str) -> String {
-        until(text, || {
-            Some(self.screen()).filter(|screen| screen.contains(text))
-        })
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let screen = self.screen();
+            if screen.contains(text) {
+                return screen;
+            }
+            assert!(Instant::now() < end, "no {text:?} on the screen:\n{screen}");
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Gives the shell a command when it asks for one: what is typed while the view still gives the
+    /// terminal back is lost with it.
+    fn run(&self, command: &str) {
+        until("the shell's prompt", || {
+            let is_asking = self.screen().trim_end().ends_with("ready>");
+            is_asking.then_some(())
+        });
+        self.press(&[command, "Enter"]);
+    }
+
+    /// Closes what is open. The key is one byte, which with another behind it would be a key with Alt:
+    /// so the next one waits until it has done its work.
+    fn escape(&self, what_closes: &str) {
+        self.press(&["Escape"]);
+        until(&format!("{what_closes:?} closed"), || {
+            (!self.screen().contains(what_closes)).then_some(())
+        });
     }
 
     /// Whether the other screen is shown, the cursor is, clicks are asked for.
@@ -98,10 +124,8 @@ impl Namespace {
     fn start(&self, command: &[&str]) -> Child {
         let mut start = Command::new("ip");
         start.args(["netns", "exec", &self.0]).args(command);
-        start
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        // What it complains of is seen where the test's output is.
+        start.stdin(Stdio::null()).stdout(Stdio::null());
         start.spawn().unwrap()
     }
 }
@@ -177,7 +201,7 @@ fn the_figures_are_those_of_watch_and_the_keys_do_what_they_say() {
     let terminal = Terminal::new("top", 120, 30);
     let watch = Watch::start();
     watch.next();
-    terminal.press(&[&format!("{} top -d 0.2 --keep-ended 0", program()), "Enter"]);
+    terminal.run(&format!("{} top -d 0.2 --keep-ended 0", program()));
     terminal.wait_for("1 Processes");
     let server = Running(namespace.start(&["iperf3", "-s", "-p", "5205"]));
     let pid = server.0.id(); // ip executes it
@@ -217,22 +241,19 @@ fn the_figures_are_those_of_watch_and_the_keys_do_what_they_say() {
     terminal.press(&["Enter"]);
     let detail = terminal.wait_for(&format!("process {pid}"));
     assert!(detail.contains("iperf3 -s -p 5205"), "{detail}");
-    terminal.press(&["Escape"]);
+    terminal.escape(&format!("process {pid}"));
     terminal.wait_for("HISTORY");
-    terminal.press(&["Escape"]);
-    until("the filter cleared", || {
-        (!terminal.screen().contains("filter pid=")).then_some(())
-    });
+    terminal.escape("filter pid=");
     terminal.press(&["4"]);
     terminal.wait_for("EXPLAINED");
     terminal.press(&["s"]);
     terminal.wait_for("sort by");
-    terminal.press(&["Escape"]);
+    terminal.escape("sort by");
     terminal.press(&["Space"]);
     terminal.wait_for("paused");
     terminal.press(&["?"]);
     terminal.wait_for("keys that work here");
-    terminal.press(&["Escape"]);
+    terminal.escape("keys that work here");
     terminal.tmux(&["resize-window", "-x", "40", "-y", "12"]);
     terminal.wait_for("1 Proc ");
     terminal.press(&["q"]);
@@ -245,7 +266,7 @@ fn the_figures_are_those_of_watch_and_the_keys_do_what_they_say() {
 fn the_terminal_is_given_back_when_it_is_stopped_and_when_it_is_killed() {
     for signal in ["TERM", "INT", "HUP"] {
         let terminal = Terminal::new(&format!("end-{}", signal.to_lowercase()), 80, 24);
-        terminal.press(&[&format!("{} top", program()), "Enter"]);
+        terminal.run(&format!("{} top", program()));
         terminal.wait_for("1 Processes");
         until("the terminal taken", || {
             (terminal.modes() == "101").then_some(())
@@ -254,7 +275,7 @@ fn the_terminal_is_given_back_when_it_is_stopped_and_when_it_is_killed() {
         until("the terminal given back", || {
             (terminal.modes() == "010").then_some(())
         });
-        terminal.press(&["fg", "Enter"]);
+        terminal.run("fg");
         until("the terminal taken again", || {
             (terminal.modes() == "101").then_some(())
         });
@@ -273,7 +294,7 @@ fn the_terminal_is_given_back_when_it_is_stopped_and_when_it_is_killed() {
         until("the terminal given back", || {
             (terminal.modes() == "010").then_some(())
         });
-        terminal.press(&["stty -a", "Enter"]);
+        terminal.run("stty -a");
         terminal.wait_for(" icanon");
     }
 }
@@ -289,13 +310,13 @@ fn hostile_names_do_nothing_to_the_terminal() {
     let ping = ["/usr/bin/ping", "/bin/ping"]
         .iter()
         .find(|path| fs::metadata(path).is_ok());
-    fs::copy(ping.unwrap(), &evil).unwrap();
+    symlink(ping.unwrap(), &evil).unwrap();
     let evil = evil.to_str().unwrap();
     let _running = Running(namespace.start(&[evil, "-i", "0.2", "127.0.0.1"]));
     let terminal = Terminal::new("evil", 200, 50);
     let title = || terminal.tmux(&["display", "-p", "#{pane_title}"]);
     let before = title();
-    terminal.press(&[&format!("{} top -d 0.2", program()), "Enter"]);
+    terminal.run(&format!("{} top -d 0.2", program()));
     terminal.wait_for("\\x1b]0;x\\x07\\x1b[2J");
     terminal.press(&["l"]);
     // The command begins with the program's path.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use tempfile::TempDir;
 
@@ -16,9 +17,9 @@ impl ForAnybody {
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let open = Self(directory);
         // A link costs nothing, where it is one file system.
-        fs::hard_link(built, open.program())
-            .or_else(|_| fs::copy(built, open.program()).map(drop))
-            .unwrap();
+        if fs::hard_link(built, open.program()).is_err() {
+            copy(built, &open.program());
+        }
         open
     }
 
@@ -29,4 +30,11 @@ impl ForAnybody {
     pub(crate) fn program(&self) -> PathBuf {
         self.directory().join("netprocmon")
     }
+}
+
+/// Copies a program that is started next, in a process of its own: one that another thread of the test
+/// starts meanwhile would hold the copy open for writing, and nobody may execute it ("Text file busy").
+pub(crate) fn copy(program: &Path, to: &Path) {
+    let copied = Command::new("cp").args([program, to]).status().unwrap();
+    assert!(copied.success());
 }
