@@ -52,8 +52,11 @@ pub(super) struct Account {
     facts: Arc<Process>,
     cells: Vec<Cell>,
     connections: BTreeSet<ConnectionId>,
+    /// As the last snapshot shows it. Gone as soon as something happens: a connection's record is
+    /// changed in place where nothing else holds it.
     usage: Option<Arc<ProcessUsage>>,
-    stale: bool,
+    /// What it had moved then.
+    before: Option<Counters>,
     life: Life,
     settled: bool,
     /// Whether its interfaces stay listed for it.
@@ -72,7 +75,7 @@ impl Account {
             cells: Vec::new(),
             connections: BTreeSet::new(),
             usage: None,
-            stale: true,
+            before: None,
             life,
             settled: false,
             holds_interfaces: true,
@@ -110,7 +113,7 @@ impl Account {
     }
 
     pub(super) fn touch(&mut self) {
-        self.stale = true;
+        self.usage = None;
     }
 
     pub(super) fn is_listed(&self) -> bool {
@@ -163,10 +166,13 @@ impl Account {
             let at_rest = |rate, counter: Option<u64>| rate == Some(0.0) || counter.is_none();
             let at_rest = at_rest(usage.rates.sent, usage.counters.bytes_sent)
                 && at_rest(usage.rates.recv, usage.counters.bytes_recv);
-            at_rest && !self.stale && !view.renamed
+            at_rest && !view.renamed
         });
-        let usage = kept.map_or_else(|| Arc::new(self.make_usage(view)), Arc::clone);
-        self.stale = false;
+        if let Some(kept) = kept {
+            return Arc::clone(kept);
+        }
+        let usage = Arc::new(self.make_usage(view));
+        self.before = Some(usage.counters);
         self.usage = Some(Arc::clone(&usage));
         usage
     }
@@ -174,10 +180,7 @@ impl Account {
     fn make_usage(&self, view: &mut View<'_>) -> ProcessUsage {
         let mut counters = view.zero;
         counters += self.selected_total(view.selection);
-        let before = self
-            .usage
-            .as_ref()
-            .map_or(view.zero, |usage| usage.counters);
+        let before = self.before.unwrap_or(view.zero);
         let interfaces = self.by_interface().into_iter();
         // Payload that was moved before a packet has gone over to the packet's interface.
         let taken = interfaces.filter(|(id, counters)| {

@@ -189,6 +189,35 @@ fn what_does_not_change_is_not_made_again() {
 }
 
 #[test]
+fn a_record_is_changed_in_place_where_no_snapshot_holds_it_any_more() {
+    let mut ledger = ledger(Retention::ShowOnce);
+    let moved = |bytes| {
+        let mut moved = reading(1, 5, CLIENT, SERVER);
+        moved.counters.bytes_sent = Some(bytes);
+        moved
+    };
+    let look = |ledger: &mut Ledger, bytes| {
+        // What a source says first.
+        ledger.observe(called(5, "curl"));
+        follow(ledger, moved(bytes));
+        look(ledger)
+    };
+    let one = |snapshot: &Snapshot| {
+        let usage = snapshot.process(Pid(5)).unwrap();
+        let one = &usage.connections.as_ref().unwrap()[0];
+        (Arc::as_ptr(one), one.counters.bytes_sent)
+    };
+    let (place, _) = one(&look(&mut ledger, 1));
+    let held = look(&mut ledger, 2);
+    assert_eq!(one(&held), (place, Some(2)));
+    let (elsewhere, bytes) = one(&look(&mut ledger, 3));
+    assert_eq!(bytes, Some(3));
+    assert_ne!(elsewhere, place);
+    assert_eq!(one(&held), (place, Some(2)));
+    assert_eq!(one(&look(&mut ledger, 4)), (elsewhere, Some(4)));
+}
+
+#[test]
 fn one_that_has_ended_is_still_named_and_takes_nothing_with_it() {
     for (retention, kept) in [(Retention::ShowOnce, false), (Retention::Keep, true)] {
         let mut ledger = ledger(retention);
