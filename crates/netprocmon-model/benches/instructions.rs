@@ -16,9 +16,9 @@ use gungraun::prelude::*;
 use jiff::Timestamp;
 use netprocmon_model::{
     ConnectionId, ConnectionReading, ConnectionState, Counters, CountingBasis, Delta, Direction,
-    Filter, Group, GroupBy, InterfaceId, InterfaceReading, IpVersion, Ledger, LinkHeader, NetnsId,
-    Observation, Owner, Pid, Process, ProcessId, Protocol, Retention, Snapshot, SourceKind,
-    TrafficKey, text,
+    Filter, Group, GroupBy, GroupView, InterfaceId, InterfaceReading, IpVersion, Ledger,
+    LinkHeader, NetnsId, Observation, Owner, Pid, Process, ProcessId, Protocol, Retention,
+    Snapshot, SourceKind, TrafficKey, text,
 };
 
 const ETH0: InterfaceId = InterfaceId {
@@ -241,6 +241,36 @@ fn group(snapshot: Snapshot) -> (Snapshot, Vec<Group>) {
     (snapshot, groups)
 }
 
+/// A view that has seen a snapshot, and the next: with this one among so many connections changed.
+fn seen(connections: u64, one_in: u64) -> (GroupView, Arc<Snapshot>) {
+    let mut ledger = at_rest(connections / CONNECTIONS_A_PROCESS, connections);
+    let before = look(&mut ledger, 3);
+    let changed = (0..connections).filter(|number| number % one_in == 0);
+    for number in changed {
+        ledger.observe(traffic(number / CONNECTIONS_A_PROCESS, Protocol::TCP));
+        ledger.observe(connection(number, 1501));
+    }
+    let mut view = GroupView::new(&[GroupBy::Remote, GroupBy::Process]);
+    view.next(Arc::new(before));
+    (view, Arc::new(look(&mut ledger, 4)))
+}
+
+fn seen_all_change(connections: u64) -> (GroupView, Arc<Snapshot>) {
+    seen(connections, 1)
+}
+
+fn seen_one_in_a_hundred_change(connections: u64) -> (GroupView, Arc<Snapshot>) {
+    seen(connections, 100)
+}
+
+#[library_benchmark]
+#[bench::connections_10000_all_changed(args = (10_000), setup = seen_all_change)]
+#[bench::connections_10000_few_changed(args = (10_000), setup = seen_one_in_a_hundred_change)]
+fn group_again((mut view, now): (GroupView, Arc<Snapshot>)) -> (GroupView, Vec<Group>) {
+    let groups = view.next(now);
+    (view, groups)
+}
+
 #[library_benchmark]
 #[bench::names_1000(args = (1000), setup = names)]
 fn escape(names: Vec<String>) -> (Vec<String>, usize) {
@@ -253,7 +283,7 @@ fn escape(names: Vec<String>) -> (Vec<String>, usize) {
 
 library_benchmark_group!(
     name = anyone,
-    benchmarks = [ledger, filter, group, json, escape]
+    benchmarks = [ledger, filter, group, group_again, json, escape]
 );
 
 main!(

@@ -21,6 +21,7 @@ use thiserror::Error;
 
 use crate::{Counters, Rates};
 
+mod beside;
 mod key;
 mod portion;
 mod settle;

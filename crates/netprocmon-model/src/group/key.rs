@@ -1,5 +1,6 @@
 //! What the rows of a group have in common, and what that is called.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -7,8 +8,11 @@ use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
 use super::GroupBy;
-use super::portion::{Owner, Portion};
-use crate::{Connection, Direction, InterfaceId, Pid, ProcessId, Protocol, Reason};
+use super::portion::Portion;
+use crate::{
+    Connection, Container, Direction, InterfaceId, Pid, Pod, ProcessId, ProcessUsage, Protocol,
+    Reason,
+};
 
 /// What the rows of a group have in common.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,87 +92,120 @@ impl GroupKey {
         }
     }
 
-    /// Where a portion belongs in a grouping, and what that is called.
-    pub(super) fn of(by: GroupBy, portion: &Portion<'_>) -> (Self, String) {
+    /// Where a portion belongs in a grouping.
+    pub(super) fn of(by: GroupBy, portion: &Portion<'_>) -> Self {
         match by {
             GroupBy::Remote | GroupBy::Port => match portion.connection {
                 Some(one) => of_connection(by, &one.connection),
-                None => Some((Self::NoConnection(by), "no connection".to_owned())),
+                None => Some(Self::NoConnection(by)),
             },
-            GroupBy::Interface => portion.interface.as_ref().map(|(id, name)| {
-                let label = name.as_deref().map(ToOwned::to_owned);
-                let index = || format!("interface {} of {}", id.index, id.netns);
-                (Self::Interface(*id), label.unwrap_or_else(index))
-            }),
-            GroupBy::Protocol => portion
-                .protocol
-                .map(|protocol| (Self::Protocol(protocol), protocol.to_string())),
-            _ => of_process(by, portion),
+            GroupBy::Interface => portion
+                .interface
+                .as_ref()
+                .map(|(id, _)| Self::Interface(*id)),
+            GroupBy::Protocol => portion.protocol.map(Self::Protocol),
+            _ => portion
+                .process()
+                .and_then(|usage| of_process(by, usage, portion)),
         }
-        .unwrap_or_else(|| (Self::Lacking(by), format!("no {by}")))
+        .unwrap_or(Self::Lacking(by))
+    }
+
+    /// Whether a portion that belongs here may call it something else than those before.
+    pub(super) const fn may_be_renamed_by(&self, portion: &Portion<'_>) -> bool {
+        match self {
+            Self::Process(_) | Self::Tree(_) | Self::Container(_) | Self::Pod(_) => portion.is_news,
+            Self::Interface(_) => true,
+            _ => false,
+        }
+    }
+
+    /// What a portion that belongs here calls it.
+    pub(super) fn label<'a>(&'a self, portion: &'a Portion<'_>) -> Cow<'a, str> {
+        let place = || portion.process().map(|usage| &*usage.process.place);
+        match self {
+            Self::Process(_) => {
+                let process = portion.process().map(|usage| &usage.process);
+                process.map_or_else(Cow::default, |process| process.title())
+            }
+            Self::Tree(root) => {
+                let name = portion.root.as_ref().and_then(|(_, name)| name.as_deref());
+                name.map_or_else(|| format!("pid {root}").into(), Cow::from)
+            }
+            Self::Name(text) | Self::User(text) | Self::Unit(text) | Self::RemoteName(text) => {
+                Cow::from(&**text)
+            }
+            Self::Container(id) => {
+                let container = place().and_then(|place| place.container.as_ref());
+                container.map_or(&**id, Container::label).into()
+            }
+            Self::Pod(id) => {
+                let pod = place().and_then(|place| place.pod.as_ref());
+                pod.map_or(&**id, Pod::label).into()
+            }
+            Self::RemoteAddress(address) => address.to_string().into(),
+            Self::Interface(id) => {
+                let name = portion
+                    .interface
+                    .as_ref()
+                    .and_then(|(_, name)| name.as_deref());
+                let number = || format!("interface {} of {}", id.index, id.netns).into();
+                name.map_or_else(number, Cow::from)
+            }
+            Self::Protocol(protocol) => protocol.to_string().into(),
+            Self::Port(port) => {
+                let one = portion.connection.map(|one| &one.connection);
+                let service = one.and_then(|one| one.service.as_deref());
+                match service {
+                    Some(service) => format!("{port} ({service})").into(),
+                    None => port.to_string().into(),
+                }
+            }
+            Self::Lacking(by) => format!("no {by}").into(),
+            Self::NoConnection(_) => "no connection".into(),
+            Self::Others(_) => "others".into(),
+            Self::Ended => "ended".into(),
+            Self::Unattributed => "unattributed".into(),
+            Self::Reason(reason) => reason.name().into(),
+        }
     }
 }
 
-fn of_process(by: GroupBy, portion: &Portion<'_>) -> Option<(GroupKey, String)> {
-    let Owner::Process(usage) = portion.owner else {
-        return None;
-    };
+fn of_process(by: GroupBy, usage: &ProcessUsage, portion: &Portion<'_>) -> Option<GroupKey> {
     let process = &usage.process;
     let place = &process.place;
-    let same = |key: fn(Arc<str>) -> GroupKey, text: &Arc<str>| {
-        Some((key(Arc::clone(text)), text.to_string()))
-    };
-    match by {
-        GroupBy::Process => Some((GroupKey::Process(process.id), process.title().into_owned())),
-        GroupBy::Tree => {
-            let (root, name) = portion.root.clone()?;
-            let label = name.map_or_else(|| format!("pid {root}"), |name| name.to_string());
-            Some((GroupKey::Tree(root), label))
-        }
-        GroupBy::Name => same(GroupKey::Name, &process.name),
+    Some(match by {
+        GroupBy::Process => GroupKey::Process(process.id),
+        GroupBy::Tree => GroupKey::Tree(portion.root.as_ref()?.0),
+        GroupBy::Name => GroupKey::Name(Arc::clone(&process.name)),
         GroupBy::User => {
             let number = || Some(process.uid?.to_string().into());
-            let user = process.user.clone().or_else(number)?;
-            same(GroupKey::User, &user)
+            GroupKey::User(process.user.clone().or_else(number)?)
         }
-        GroupBy::Unit => same(
-            GroupKey::Unit,
-            place.user_unit.as_ref().or(place.unit.as_ref())?,
-        ),
-        GroupBy::Container => {
-            let container = place.container.as_ref()?;
-            let key = GroupKey::Container(Arc::clone(&container.id));
-            Some((key, container.label().to_owned()))
+        GroupBy::Unit => {
+            let unit = place.user_unit.as_ref().or(place.unit.as_ref());
+            GroupKey::Unit(Arc::clone(unit?))
         }
-        GroupBy::Pod => {
-            let pod = place.pod.as_ref()?;
-            Some((GroupKey::Pod(Arc::clone(&pod.uid)), pod.label().to_owned()))
-        }
-        _ => None,
-    }
+        GroupBy::Container => GroupKey::Container(Arc::clone(&place.container.as_ref()?.id)),
+        GroupBy::Pod => GroupKey::Pod(Arc::clone(&place.pod.as_ref()?.uid)),
+        _ => return None,
+    })
 }
 
-fn of_connection(by: GroupBy, one: &Connection) -> Option<(GroupKey, String)> {
+fn of_connection(by: GroupBy, one: &Connection) -> Option<GroupKey> {
     if by == GroupBy::Remote {
         let address = one.remote?.ip().to_canonical();
-        return Some(match &one.remote_name {
-            Some(name) => (GroupKey::RemoteName(Arc::clone(name)), name.to_string()),
-            None => (GroupKey::RemoteAddress(address), address.to_string()),
-        });
+        let name = one.remote_name.clone();
+        return Some(name.map_or(GroupKey::RemoteAddress(address), GroupKey::RemoteName));
     }
     one.protocol.has_ports().then_some(())?;
     let local = one.local.port();
     let remote = one.remote.map(|remote| remote.port());
-    let port = match (one.direction, remote) {
+    Some(GroupKey::Port(match (one.direction, remote) {
         (Some(Direction::In), _) | (_, None) => local,
         (Some(Direction::Out), Some(remote)) => remote,
         (None, Some(remote)) => remote.min(local),
-    };
-    let label = match (&one.service, remote) {
-        (Some(service), _) => format!("{port} ({service})"),
-        (None, _) => port.to_string(),
-    };
-    Some((GroupKey::Port(port), label))
+    }))
 }
 
 impl Serialize for GroupKey {

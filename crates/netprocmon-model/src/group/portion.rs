@@ -1,14 +1,15 @@
 //! A snapshot cut into portions, each of which belongs into one group of every level.
 //!
-//! With the snapshot before, a portion is what moved since; without, all that was moved. Bytes go
-//! over to the process that turns out to own them, and a connection is read at another moment than
-//! its process, so a portion may be below zero for a while: counters here wrap, and
-//! [`super::settle`] sets right what would show.
+//! With the snapshot before, a portion is what moved since; without, all that was moved. What is the
+//! same record in both has moved nothing, and is passed by. Bytes go over to the process that turns
+//! out to own them, and a connection is read at another moment than its process, so a portion may be
+//! below zero for a while: counters here wrap, and [`super::settle`] sets right what would show.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::GroupBy;
+use super::beside::{Beside, beside};
 use crate::{
     ConnectionId, ConnectionUsage, Counters, InterfaceId, Pid, Process, ProcessId, ProcessUsage,
     Protocol, Rates, Reason, Snapshot,
@@ -27,6 +28,8 @@ pub(super) enum Owner<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Portion<'a> {
     pub(super) owner: Owner<'a>,
+    /// Something else is known of its owner than before: a process is renamed by what it executes.
+    pub(super) is_news: bool,
     pub(super) connection: Option<&'a ConnectionUsage>,
     pub(super) interface: Option<(InterfaceId, Option<Arc<str>>)>,
     pub(super) protocol: Option<Protocol>,
@@ -35,6 +38,16 @@ pub(super) struct Portion<'a> {
     pub(super) moved: Counters,
     /// The snapshot's own, where the portion is a whole process.
     pub(super) rates: Rates,
+}
+
+impl<'a> Portion<'a> {
+    /// Whose it is, where it is a process's.
+    pub(super) fn process(&self) -> Option<&'a ProcessUsage> {
+        match self.owner {
+            Owner::Process(usage) => Some(usage),
+            Owner::Ended | Owner::Unattributed(_) => None,
+        }
+    }
 }
 
 /// What is left of a process's row for an interface or a protocol.
@@ -49,31 +62,35 @@ pub(super) fn since(now: &Counters, before: &Counters) -> Counters {
     now.combine(before, u64::wrapping_sub)
 }
 
-/// All portions of `now`, less what was there `before`.
+/// Calls `each` with all portions of `now`, less what was there `before`.
 pub(super) fn portions<'a>(
     now: &'a Snapshot,
     before: Option<&Snapshot>,
     by: &[GroupBy],
-) -> Vec<Portion<'a>> {
+    each: impl FnMut(&Portion<'a>),
+) {
     let processes = before.iter().flat_map(|before| &before.processes);
-    let processes: HashMap<ProcessId, &ProcessUsage> = processes
-        .map(|usage| (usage.process.id, &**usage))
-        .collect();
+    let mut earlier: HashMap<ProcessId, &Arc<ProcessUsage>> =
+        processes.map(|usage| (usage.process.id, usage)).collect();
+    let mut changed = Vec::new();
+    for usage in &now.processes {
+        let then = earlier.remove(&usage.process.id);
+        if then.is_none_or(|then| !Arc::ptr_eq(then, usage)) {
+            changed.push((usage, then.map(|then| &**then)));
+        }
+    }
     let mut cut = Cut {
         by,
         with_connections: GroupBy::need_connections(by),
-        connections: HashMap::new(),
+        strays: HashMap::new(),
         roots: by.contains(&GroupBy::Tree).then(|| Roots::new(now)),
-        portions: Vec::new(),
+        each,
     };
     if cut.with_connections {
-        let connections = before.iter().flat_map(|before| &before.processes);
-        let connections = connections.flat_map(|usage| &usage.connections).flatten();
-        cut.connections = connections.map(|one| (one.id, one.counters)).collect();
+        cut.find_strays(&changed, earlier.into_values());
     }
     let mut attributed = Counters::ZERO;
-    for usage in &now.processes {
-        let before = processes.get(&usage.process.id).copied();
+    for (usage, before) in changed {
         let then = before.map_or(Counters::ZERO, |before| before.counters);
         attributed += since(&usage.counters, &then);
         cut.process(usage, before);
@@ -88,25 +105,47 @@ pub(super) fn portions<'a>(
         let moved = since(&usage.counters, &then);
         cut.aside(Owner::Unattributed(usage.reason), interface, moved);
     }
-    cut.portions
 }
 
-struct Cut<'a, 'b> {
+struct Cut<'b, 'a, Each> {
     by: &'b [GroupBy],
     with_connections: bool,
-    /// As they were before.
-    connections: HashMap<ConnectionId, Counters>,
+    /// As they were before: connections that another process has now, or none.
+    strays: HashMap<ConnectionId, Counters>,
     roots: Option<Roots<'a>>,
-    portions: Vec<Portion<'a>>,
+    each: Each,
 }
 
-impl<'a> Cut<'a, '_> {
+impl<'a, Each: FnMut(&Portion<'a>)> Cut<'_, 'a, Each> {
+    fn find_strays<'c>(
+        &mut self,
+        changed: &[(&Arc<ProcessUsage>, Option<&'c ProcessUsage>)],
+        gone: impl Iterator<Item = &'c Arc<ProcessUsage>>,
+    ) {
+        let strays = &mut self.strays;
+        let mut look = |before: &ProcessUsage, now| {
+            beside(connections(before), now, |one| {
+                if let Beside::Gone(stray) = one {
+                    strays.insert(stray.id, stray.counters);
+                }
+            });
+        };
+        for (usage, before) in changed {
+            if let Some(before) = before {
+                look(before, connections(usage));
+            }
+        }
+        gone.for_each(|before| look(before, &[]));
+    }
+
     fn process(&mut self, usage: &'a ProcessUsage, before: Option<&ProcessUsage>) {
         let root = self.roots.as_ref().map(|roots| roots.of(&usage.process));
         let mut rests = self.rests(usage, before);
         let whole = rests.len() == 1 && !self.with_connections;
+        let is_news = before.is_none_or(|before| !Arc::ptr_eq(&before.process, &usage.process));
         let portion = |rest: &Rest, connection, moved| Portion {
             owner: Owner::Process(usage),
+            is_news,
             connection,
             interface: rest.interface.clone(),
             protocol: rest.protocol,
@@ -114,10 +153,23 @@ impl<'a> Cut<'a, '_> {
             moved,
             rates: Rates::default(),
         };
-        let connections = usage.connections.iter().flatten();
-        for one in connections.filter(|_| self.with_connections) {
-            let then = self.connections.get(&one.id);
-            let moved = since(&one.counters, then.unwrap_or(&Counters::ZERO));
+        let now: &'a [_] = if self.with_connections {
+            connections(usage)
+        } else {
+            &[]
+        };
+        beside(before.map_or(&[], connections), now, |one| {
+            let (then, one) = match one {
+                Beside::Gone(_) => return,
+                Beside::Same(_) if !is_news => return,
+                Beside::Same(one) => (one.counters, one),
+                Beside::Changed(then, one) => (then.counters, one),
+                Beside::New(one) => {
+                    let then = self.strays.get(&one.id).copied();
+                    (then.unwrap_or(Counters::ZERO), one)
+                }
+            };
+            let moved = since(&one.counters, &then);
             let fits = |rest: &&mut Rest| {
                 let interface = rest.interface.as_ref().map(|(id, _)| *id);
                 interface.is_none_or(|id| id == one.connection.interface)
@@ -126,18 +178,18 @@ impl<'a> Cut<'a, '_> {
                         .is_none_or(|known| known == one.connection.protocol)
             };
             let Some(rest) = rests.iter_mut().find(fits) else {
-                continue;
+                return;
             };
             rest.moved = since(&rest.moved, &moved);
-            let mut portion = portion(rest, Some(&**one), moved);
+            let mut portion = portion(rest, Some(one), moved);
             portion.protocol = Some(one.connection.protocol);
-            self.portions.push(portion);
-        }
+            (self.each)(&portion);
+        });
         for rest in &rests {
             if whole || !rest.moved.is_zero() {
                 let mut portion = portion(rest, None, rest.moved);
                 portion.rates = if whole { usage.rates } else { portion.rates };
-                self.portions.push(portion);
+                (self.each)(&portion);
             }
         }
     }
@@ -198,8 +250,9 @@ impl<'a> Cut<'a, '_> {
         moved: Counters,
     ) {
         if !moved.is_zero() {
-            self.portions.push(Portion {
+            (self.each)(&Portion {
                 owner,
+                is_news: false,
                 connection: None,
                 interface,
                 protocol: None,
@@ -209,6 +262,10 @@ impl<'a> Cut<'a, '_> {
             });
         }
     }
+}
+
+fn connections(usage: &ProcessUsage) -> &[Arc<ConnectionUsage>] {
+    usage.connections.as_deref().unwrap_or_default()
 }
 
 /// What the processes of a snapshot are called, and those above them.

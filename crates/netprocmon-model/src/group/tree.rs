@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::portion::{Owner, Portion, portions};
 use super::settle::settle;
@@ -38,9 +39,7 @@ pub(super) enum Pace {
 /// The groups of one snapshot.
 pub(crate) fn group(snapshot: &Snapshot, by: &[GroupBy]) -> Vec<Group> {
     let mut level = Level::default();
-    for portion in portions(snapshot, None, by) {
-        level.add(by, &portion);
-    }
+    portions(snapshot, None, by, |portion| level.add(by, portion));
     level.groups(Pace::OfProcesses)
 }
 
@@ -60,50 +59,45 @@ impl Level {
         };
         match portion.owner {
             Owner::Process(_) => {
-                let (key, label) = GroupKey::of(first, portion);
-                let node = self.node(first, key, label);
+                let node = self.node(first, GroupKey::of(first, portion), portion);
                 node.add(portion);
                 node.below.add(rest, portion);
             }
-            Owner::Ended => {
-                let label = "ended".to_owned();
-                self.node(first, GroupKey::Ended, label).add(portion);
-            }
+            Owner::Ended => self.node(first, GroupKey::Ended, portion).add(portion),
             Owner::Unattributed(reason) => {
-                let label = "unattributed".to_owned();
-                let node = self.node(first, GroupKey::Unattributed, label);
+                let node = self.node(first, GroupKey::Unattributed, portion);
                 node.add(portion);
                 let key = GroupKey::Reason(reason);
-                let node = node.below.node(first, key, reason.name().to_owned());
+                let node = node.below.node(first, key, portion);
                 node.add(portion);
                 if by.contains(&GroupBy::Interface) {
-                    let (key, label) = GroupKey::of(GroupBy::Interface, portion);
-                    node.below.node(GroupBy::Interface, key, label).add(portion);
+                    let by = GroupBy::Interface;
+                    let key = GroupKey::of(by, portion);
+                    node.below.node(by, key, portion).add(portion);
                 }
             }
         }
     }
 
-    fn node(&mut self, by: GroupBy, key: GroupKey, label: String) -> &mut Node {
+    /// The node of this key; `portion` tells what it is called.
+    fn node(&mut self, by: GroupBy, key: GroupKey, portion: &Portion<'_>) -> &mut Node {
         let is_full = self.0.len() >= BESIDE && key.is_named() && !self.0.contains_key(&key);
-        let (key, label) = if is_full {
-            (GroupKey::Others(by), "others".to_owned())
-        } else {
-            (key, label)
-        };
-        let node = self.0.entry(key).or_insert_with(|| Node {
-            label: String::new(),
-            counters: Counters::ZERO,
-            moved: Counters::ZERO,
-            rates: Rates {
-                sent: Some(0.0),
-                recv: Some(0.0),
-            },
-            below: Self::default(),
-        });
-        // The newest: a process is renamed by what it executes.
-        node.label = label;
-        node
+        let key = if is_full { GroupKey::Others(by) } else { key };
+        match self.0.entry(key) {
+            Entry::Vacant(place) => {
+                let label = place.key().label(portion).into_owned();
+                place.insert(Node::new(label))
+            }
+            Entry::Occupied(mut place) => {
+                if place.key().may_be_renamed_by(portion) {
+                    let label = place.key().label(portion);
+                    if place.get().label != *label {
+                        place.get_mut().label = label.into_owned();
+                    }
+                }
+                place.into_mut()
+            }
+        }
     }
 
     /// The groups, most wire bytes first, those without a name last.
@@ -121,6 +115,19 @@ impl Level {
 }
 
 impl Node {
+    fn new(label: String) -> Self {
+        Self {
+            label,
+            counters: Counters::ZERO,
+            moved: Counters::ZERO,
+            rates: Rates {
+                sent: Some(0.0),
+                recv: Some(0.0),
+            },
+            below: Level::default(),
+        }
+    }
+
     fn add(&mut self, portion: &Portion<'_>) {
         self.counters += portion.moved;
         self.moved += portion.moved;

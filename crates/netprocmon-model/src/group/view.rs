@@ -34,9 +34,8 @@ impl GroupView {
     pub fn next(&mut self, snapshot: Arc<Snapshot>) -> Vec<Group> {
         self.level.rest();
         let before = self.before.as_deref();
-        for portion in portions(&snapshot, before, &self.by) {
-            self.level.add(&self.by, &portion);
-        }
+        let (level, by) = (&mut self.level, &self.by);
+        portions(&snapshot, before, by, |portion| level.add(by, portion));
         let earlier = before.map(|before| before.elapsed).unwrap_or_default();
         let seconds = snapshot.elapsed.saturating_sub(earlier).as_secs_f64();
         self.before = Some(snapshot);
