@@ -52,11 +52,9 @@ pub(super) struct Account {
     facts: Arc<Process>,
     cells: Vec<Cell>,
     connections: BTreeSet<ConnectionId>,
-    /// As the last snapshot shows it. Gone as soon as something happens: a connection's record is
-    /// changed in place where nothing else holds it.
+    /// As the last snapshot shows it. Made anew in place where no snapshot holds it any more.
     usage: Option<Arc<ProcessUsage>>,
-    /// What it had moved then.
-    before: Option<Counters>,
+    stale: bool,
     life: Life,
     settled: bool,
     /// Whether its interfaces stay listed for it.
@@ -75,7 +73,7 @@ impl Account {
             cells: Vec::new(),
             connections: BTreeSet::new(),
             usage: None,
-            before: None,
+            stale: true,
             life,
             settled: false,
             holds_interfaces: true,
@@ -113,7 +111,14 @@ impl Account {
     }
 
     pub(super) fn touch(&mut self) {
-        self.usage = None;
+        if std::mem::replace(&mut self.stale, true) {
+            return;
+        }
+        // Connections' records are changed in place, too, where nobody else holds them.
+        let usage = self.usage.as_mut().and_then(Arc::get_mut);
+        if let Some(connections) = usage.and_then(|usage| usage.connections.as_mut()) {
+            connections.clear();
+        }
     }
 
     pub(super) fn is_listed(&self) -> bool {
@@ -166,49 +171,72 @@ impl Account {
             let at_rest = |rate, counter: Option<u64>| rate == Some(0.0) || counter.is_none();
             let at_rest = at_rest(usage.rates.sent, usage.counters.bytes_sent)
                 && at_rest(usage.rates.recv, usage.counters.bytes_recv);
-            at_rest && !view.renamed
+            at_rest && !self.stale && !view.renamed
         });
         if let Some(kept) = kept {
             return Arc::clone(kept);
         }
-        let usage = Arc::new(self.make_usage(view));
-        self.before = Some(usage.counters);
+        self.stale = false;
+        let mut usage = match self.usage.take() {
+            Some(unheld) if Arc::strong_count(&unheld) == 1 => unheld,
+            held => {
+                let before = held.map_or(view.zero, |held| held.counters);
+                Arc::new(self.nothing_since(before))
+            }
+        };
+        self.make_usage(Arc::make_mut(&mut usage), view);
         self.usage = Some(Arc::clone(&usage));
         usage
     }
 
-    fn make_usage(&self, view: &mut View<'_>) -> ProcessUsage {
+    fn nothing_since(&self, before: Counters) -> ProcessUsage {
+        ProcessUsage {
+            process: Arc::clone(&self.facts),
+            counters: before,
+            rates: Rates::default(),
+            interfaces: Vec::new(),
+            protocols: Vec::new(),
+            connections: None,
+        }
+    }
+
+    /// Makes what was shown before into what is shown now.
+    fn make_usage(&self, usage: &mut ProcessUsage, view: &mut View<'_>) {
         let mut counters = view.zero;
         counters += self.selected_total(view.selection);
-        let before = self.before.unwrap_or(view.zero);
+        let moved = counters.since(&usage.counters);
+        usage.process = Arc::clone(&self.facts);
+        usage.counters = counters;
+        usage.rates = Rates::over(&moved, view.interval.as_secs_f64());
         let interfaces = self.by_interface().into_iter();
         // Payload that was moved before a packet has gone over to the packet's interface.
         let taken = interfaces.filter(|(id, counters)| {
             view.selection.takes_interface(*id) && (id.index != 0 || !counters.is_zero())
         });
-        ProcessUsage {
-            process: Arc::clone(&self.facts),
-            counters,
-            rates: Rates::over(&counters.since(&before), view.interval.as_secs_f64()),
-            interfaces: taken
-                .map(|(id, counters)| InterfaceUsage {
-                    name: view.interfaces.name(id),
-                    id,
-                    counters,
-                })
-                .collect(),
-            protocols: self.by_protocol(view.selection),
-            connections: view.conversations.as_deref_mut().map(|all| {
-                let mut usages = Vec::with_capacity(self.connections.len());
-                for id in &self.connections {
-                    if let Some(one) = all.get_mut(*id)
-                        && view.selection.takes_interface(one.interface())
-                    {
-                        usages.push(one.usage(view.interfaces, view.renamed));
-                    }
-                }
-                usages
-            }),
+        usage.interfaces.clear();
+        usage
+            .interfaces
+            .extend(taken.map(|(id, counters)| InterfaceUsage {
+                name: view.interfaces.name(id),
+                id,
+                counters,
+            }));
+        usage.protocols.clear();
+        usage.protocols.extend(self.by_protocol(view.selection));
+        let Some(all) = view.conversations.as_deref_mut() else {
+            return;
+        };
+        let shown = usage.connections.get_or_insert_default();
+        shown.clear();
+        shown.reserve(self.connections.len());
+        // Of the thousands that it once had nobody is to keep the places.
+        shown.shrink_to(2 * self.connections.len());
+        for id in &self.connections {
+            if let Some(one) = all.get_mut(*id)
+                && view.selection.takes_interface(one.interface())
+            {
+                shown.push(one.usage(view.interfaces, view.renamed));
+            }
         }
     }
 
@@ -224,7 +252,7 @@ impl Account {
         sums.into_iter().collect()
     }
 
-    fn by_protocol(&self, selection: &Selection) -> Vec<ProtocolUsage> {
+    fn by_protocol(&self, selection: &Selection) -> impl Iterator<Item = ProtocolUsage> + use<> {
         let mut sums: BTreeMap<(Protocol, IpVersion), Counters> = BTreeMap::new();
         for cell in self.selected(selection) {
             *sums.entry((cell.protocol, cell.version)).or_default() += cell.counters;
@@ -234,7 +262,7 @@ impl Account {
             ip_version,
             counters,
         };
-        sums.into_iter().map(usage).collect()
+        sums.into_iter().map(usage)
     }
 
     fn selected(&self, selection: &Selection) -> impl Iterator<Item = &Cell> {
