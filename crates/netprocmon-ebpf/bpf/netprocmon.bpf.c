@@ -53,10 +53,18 @@ ONCE int count_stateless(struct __sk_buff *skb, bool tx)
 	struct packet packet = measure(skb, IPPROTO_TCP);
 	struct bpf_sock *sk = skb->sk;
 	struct counters *counters;
+	struct netns *netns;
+	__u64 cookie;
 
 	/* Time-wait and half-open connections have none: they are no sockets yet, or no more. */
 	if (!sk || !bpf_sk_fullsock(sk))
 		return 0;
+	cookie = cookie_of_namespace(skb, sk);
+	netns = bpf_map_lookup_elem(&namespaces, &cookie);
+	if (netns) {
+		key.netns = netns->inode;
+		key.netns_turn = netns->turn;
+	}
 	key.ip_version = packet.version;
 	counters = slot_counters_of((__u32)slot_of_key(&key, max_slots));
 	note_limit(storage_failures);
@@ -118,7 +126,7 @@ static __always_inline int leave(struct __sk_buff *skb, bool names)
 	if (!sk)
 		return 1;
 	/* Makes sure itself that the socket is whole; bpf_sk_fullsock would cost a call more. */
-	own = socket = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	own = socket = state_for(sk);
 	if (!socket) {
 		count_stateless(skb, true);
 		return 1;
@@ -224,7 +232,7 @@ static __always_inline int arrive(struct __sk_buff *skb, bool names)
 
 	if (!sk)
 		return 1;
-	socket = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	socket = state_for(sk);
 	if (!socket) {
 		count_stateless(skb, false);
 		return 1;
@@ -272,8 +280,7 @@ int copy_answer(struct __sk_buff *skb)
 SEC("cgroup/sock_create")
 int sock_create(struct bpf_sock *sk)
 {
-	struct socket_state *socket =
-		bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	struct socket_state *socket = state_for(sk);
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 netns = task->nsproxy->net_ns->ns.inum;
 	__u64 cookie = bpf_get_netns_cookie(sk);
@@ -295,7 +302,7 @@ int sock_create(struct bpf_sock *sk)
 static __always_inline int hold(struct bpf_sock_addr *ctx, __u8 flag)
 {
 	struct bpf_sock *sk = ctx->sk;
-	struct socket_state *socket = sk ? whole_of(sk, 0) : 0;
+	struct socket_state *socket = sk ? whole_of(sk, false) : 0;
 
 	/* A multipath connection connects by way of its first subflow. */
 	if (sk && !socket)
@@ -488,7 +495,7 @@ int prime(struct bpf_iter__task_file *ctx)
 	family = sk->__sk_common.skc_family;
 	if (family != AF_INET && family != AF_INET6)
 		return 0;
-	socket = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	socket = state_for(sk);
 	if (!socket) {
 		note_limit(storage_failures);
 		return 0;
@@ -499,6 +506,8 @@ int prime(struct bpf_iter__task_file *ctx)
 	net = sk->__sk_common.skc_net.net;
 	set_netns(socket, net->net_cookie, net->ns.inum);
 	socket->protocol = protocol_of(sk->sk_protocol);
+	socket->reason = REASON_BEFORE_START; /* until it is handed over, in a moment */
+	barrier();
 	socket->flags = SOCKET_KNOWN | SOCKET_PROVISIONAL;
 	tcp = stream_of(sk);
 	if (tcp)

@@ -76,12 +76,13 @@ ONCE int hand_over(struct socket_state *socket, __u64 start, __u32 tgid, __s64 s
 
 	if (!socket)
 		return 0;
-	old = socket->slot;
 	take_sent(socket, sent, &tx_bytes, &tx_packets);
 	socket->early_tx_payload = 0;
 	socket->early_rx_payload = 0;
-	socket->owner_start = start;
 	socket->owner_tgid = tgid;
+	/* A barrier, too: see change_slot(). */
+	__sync_lock_test_and_set(&socket->owner_start, start);
+	old = socket->slot;
 	socket->reads_in_a_row = 0;
 	if (old) {
 		slot = slot_of_socket(socket, socket->ifindex, socket->ip_version);

@@ -128,7 +128,8 @@ static __always_inline void use_slot(struct socket_state *socket, __u64 slot, __
 	socket->pending_tx_packets = 0;
 	socket->ifindex = ifindex;
 	socket->ip_version = version;
-	socket->slot = slot;
+	/* A barrier, too: see change_slot(). */
+	__sync_lock_test_and_set(&socket->slot, slot);
 }
 
 /* Carries `amount` of one counter from one slot to the other; wraps, and the sum is right. */
@@ -153,15 +154,27 @@ static __always_inline __u64 take(__u64 *pending)
 ONCE __u64 change_slot(struct socket_state *socket, __u32 ifindex, __u32 version)
 {
 	struct counters *from, *to;
-	__u64 old, slot;
+	__u64 old, slot, start;
+	__u32 tgid;
 	bool early;
 
 	if (!socket)
 		return 0;
 	old = socket->slot;
 	early = old && !socket->ifindex;
+	start = socket->owner_start;
+	tgid = socket->owner_tgid;
+	barrier();
 	slot = slot_of_socket(socket, ifindex, version);
 	use_slot(socket, slot, ifindex, version);
+	/*
+	 * Handed over meanwhile, on another processor: then this is the old owner's slot. Either this sees
+	 * the new owner, or hand_over() sees this slot, for each writes first and looks afterwards.
+	 */
+	if (socket->owner_tgid != tgid || socket->owner_start != start) {
+		slot = slot_of_socket(socket, ifindex, version);
+		use_slot(socket, slot, ifindex, version);
+	}
 	if (!early)
 		return slot;
 	from = slot_counters_of((__u32)old);

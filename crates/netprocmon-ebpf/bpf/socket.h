@@ -13,10 +13,24 @@ static __always_inline __u8 protocol_of(__u32 protocol)
 }
 
 /*
+ * The state of a socket, made where there is none. Two processors may do so at the same moment: the kernel
+ * refuses the one that is late (bpf_local_storage_update), and has the other's when it is asked again.
+ */
+static __always_inline struct socket_state *state_for(void *sk)
+{
+	struct socket_state *socket =
+		bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!socket)
+		socket = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	return socket;
+}
+
+/*
  * Multipath TCP: packets belong to subflows, calls to the connection as a whole. Its state is
  * that of the whole; a subflow remembers only the owner, for the time that it outlives the whole.
  */
-static __always_inline struct socket_state *whole_of(struct bpf_sock *sk, __u64 flags)
+static __always_inline struct socket_state *whole_of(struct bpf_sock *sk, bool make)
 {
 	struct mptcp_sock *whole;
 
@@ -27,7 +41,9 @@ static __always_inline struct socket_state *whole_of(struct bpf_sock *sk, __u64 
 	if (!has_multipath || sk->type != SOCK_STREAM)
 		return 0;
 	whole = bpf_skc_to_mptcp_sock(sk);
-	return whole ? bpf_sk_storage_get(&sockets, whole, 0, flags) : 0;
+	if (!whole)
+		return 0;
+	return make ? state_for(whole) : bpf_sk_storage_get(&sockets, whole, 0, 0);
 }
 
 /*
@@ -87,7 +103,10 @@ static __always_inline void end_of_steady(struct socket_state *socket, struct ca
 	socket->read_packets = socket->came_packets - packets;
 }
 
-/* What was accepted by a listener belongs, provisionally, to whoever owns the listener. */
+/*
+ * What was accepted by a listener belongs, provisionally, to whoever owns the listener. On two processors
+ * at once the second is too late: somebody may have claimed the socket since.
+ */
 static __always_inline void inherit_from_listener(struct __sk_buff *skb,
 						  struct socket_state *socket, bool ingress)
 {
@@ -116,10 +135,10 @@ static __always_inline void inherit_from_listener(struct __sk_buff *skb,
 	if (!listener)
 		return;
 	if (listener->state == TCP_LISTEN) {
-		listening = whole_of(listener, 0);
+		listening = whole_of(listener, false);
 		if (!listening)
 			listening = bpf_sk_storage_get(&sockets, listener, 0, 0);
-		if (listening && listening->owner_tgid) {
+		if (listening && listening->owner_tgid && !(socket->flags & SOCKET_KNOWN)) {
 			socket->owner_start = listening->owner_start;
 			socket->owner_tgid = listening->owner_tgid;
 			socket->flags |= SOCKET_INCOMING;
@@ -149,49 +168,60 @@ static __always_inline __u64 cookie_of_namespace(struct __sk_buff *skb, struct b
 	return cookie;
 }
 
-/* First sight of a socket on the packet path. */
+/*
+ * First sight of a socket on the packet path. What comes in and what goes out may see a socket first at
+ * the same moment, on two processors: a server that greets, a client that speaks first. Either notes the
+ * same, and says last that it is known: a packet that found it known but not noted would be
+ * counted under nobody, and all that follow with it.
+ */
 static __always_inline int introduce(struct __sk_buff *skb, struct bpf_sock *sk,
-				     struct socket_state *socket, bool ingress)
+				     struct socket_state *socket, bool ingress, bool is_whole)
 {
 	struct state *st = the_state();
 	struct tcp_sock *tcp;
+	__u8 flags = SOCKET_KNOWN;
 
 	socket->protocol = sk->protocol;
-	socket->flags |= SOCKET_KNOWN;
 	tcp = sk->protocol == IPPROTO_TCP && sk->type == SOCK_STREAM ? bpf_skc_to_tcp_sock(sk) : 0;
 	if (tcp) {
 		struct sock *base = &tcp->inet_conn.icsk_inet.sk;
-		struct socket *file_end = base->sk_socket;
-
 		struct net *net = base->__sk_common.skc_net.net;
+		struct socket *file_end = base->sk_socket;
+		__u64 read;
 
 		set_netns(socket, net->net_cookie, net->ns.inum);
-		if (!(socket->flags & SOCKET_SUBFLOW) && file_end && !file_end->file) {
-			socket->flags |= SOCKET_KERNEL;
+		/* The whole of several subflows has no file yet, and is not the kernel's for that. */
+		if (!is_whole && file_end && !file_end->file) {
+			flags |= SOCKET_KERNEL;
 			socket->reason = REASON_KERNEL;
-			return 0;
+		} else {
+			flags |= SOCKET_PROVISIONAL;
+			socket->reason = REASON_BEFORE_START;
+			/* What was read before is not ours; calls may claim it before the iterator. */
+			read = read_of_stream(tcp);
+			if (socket->tcp_read < read)
+				socket->tcp_read = read;
+			/* Older than the monitor, or accepted: then there is a listener. */
+			inherit_from_listener(skb, socket, ingress);
 		}
-		socket->flags |= SOCKET_PROVISIONAL;
-		socket->reason = REASON_BEFORE_START;
-		/* What was read before is not ours; calls may claim it before the iterator comes by. */
-		socket->tcp_read = read_of_stream(tcp);
-		/* Older than the monitor, or accepted: then there is a listener. */
-		inherit_from_listener(skb, socket, ingress);
-		return 0;
-	}
-	set_netns(socket, cookie_of_namespace(skb, sk), 0);
-	if (sk->protocol == IPPROTO_TCP) {
-		/* The control socket that answers for time-wait and for closed ports. */
-		socket->flags |= SOCKET_KERNEL;
-		socket->reason = REASON_NO_SOCKET;
-	} else if (st && st->primed) {
-		/* User sockets are met when they are made, or were met by the iterator. */
-		socket->flags |= SOCKET_KERNEL;
-		socket->reason = REASON_KERNEL;
 	} else {
-		socket->flags |= SOCKET_PROVISIONAL;
-		socket->reason = REASON_BEFORE_START;
+		set_netns(socket, cookie_of_namespace(skb, sk), 0);
+		if (sk->protocol == IPPROTO_TCP) {
+			/* The control socket that answers for time-wait and for closed ports. */
+			flags |= SOCKET_KERNEL;
+			socket->reason = REASON_NO_SOCKET;
+		} else if (st && st->primed) {
+			/* User sockets are met when they are made, or were met by the iterator. */
+			flags |= SOCKET_KERNEL;
+			socket->reason = REASON_KERNEL;
+		} else {
+			flags |= SOCKET_PROVISIONAL;
+			socket->reason = REASON_BEFORE_START;
+		}
 	}
+	barrier();
+	if (!(socket->flags & SOCKET_KNOWN))
+		socket->flags |= flags;
 	return 0;
 }
 
@@ -207,25 +237,21 @@ static __noinline struct socket_state *meet(struct __sk_buff *skb, struct socket
 	sk = bpf_sk_fullsock(sk);
 	if (!sk)
 		return own;
-	whole = sk->protocol == IPPROTO_TCP ? whole_of(sk, BPF_SK_STORAGE_GET_F_CREATE) : 0;
+	whole = sk->protocol == IPPROTO_TCP ? whole_of(sk, true) : 0;
 	if (whole) {
-		if (!(whole->flags & SOCKET_KNOWN)) {
-			/* It has no file yet, like its subflows, and is not the kernel's for that. */
-			whole->flags |= SOCKET_SUBFLOW;
-			introduce(skb, sk, whole, ingress);
-			whole->flags &= ~SOCKET_SUBFLOW;
-		}
-		own->flags |= SOCKET_KNOWN | SOCKET_SUBFLOW;
+		if (!(whole->flags & SOCKET_KNOWN))
+			introduce(skb, sk, whole, ingress, true);
 		own->protocol = IPPROTO_TCP;
 		own->netns = whole->netns;
 		own->netns_turn = whole->netns_turn;
 		own->owner_start = whole->owner_start;
 		own->owner_tgid = whole->owner_tgid;
 		own->reason = whole->reason;
+		own->flags |= SOCKET_KNOWN | SOCKET_SUBFLOW;
 		return whole;
 	}
 	if (!(own->flags & SOCKET_KNOWN))
-		introduce(skb, sk, own, ingress);
+		introduce(skb, sk, own, ingress, false);
 	return own;
 }
 

@@ -1,4 +1,6 @@
-//! Very many small connections, one after another: a request of 100 bytes, a reply of 300.
+//! Very many small connections, one after another: a request of 100 bytes, a reply of 300. A server that
+//! greets has sent all of it but the last byte before it is asked: both ends speak first, at the same
+//! moment.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -17,6 +19,9 @@ pub struct Server {
     listen: IpAddr,
     #[arg(long)]
     count: usize,
+    /// Reply before anything was asked, but for the last byte.
+    #[arg(long)]
+    greet: bool,
 }
 
 /// Makes small connections.
@@ -40,10 +45,13 @@ impl Server {
         let port = listener.local_addr()?.port();
         say(&Event::Listening { port })?;
         let mut account = Account::of_this_process();
+        let reply = [0x5a; REPLY];
+        let greeting = if self.greet { REPLY - 1 } else { 0 };
         for _ in 0..self.count {
             let (mut stream, _) = listener.accept().context("accept")?;
+            stream.write_all(&reply[..greeting])?;
             stream.read_exact(&mut [0; REQUEST])?;
-            stream.write_all(&[0x5a; REPLY])?;
+            stream.write_all(&reply[greeting..])?;
             account.recv += REQUEST as u64;
             account.sent += REPLY as u64;
             let _end_or_reset = stream.read(&mut [0]);

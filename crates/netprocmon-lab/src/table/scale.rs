@@ -13,10 +13,13 @@ use crate::verify;
 
 pub(super) const ROWS: &[Scenario] = &[
     Scenario::new("3,000 small connections, ended by resets", |stage| {
-        small(stage, true)
+        small(stage, &[], &["--reset"])
+    }),
+    Scenario::new("3,000 small connections, both ends speak first", |stage| {
+        small(stage, &["--greet"], &["--reset"])
     }),
     Scenario::new("3,000 small connections, closed in order", |stage| {
-        small(stage, false)?;
+        small(stage, &[], &[])?;
         time_waits(stage)
     })
     .own_comparison(),
@@ -32,14 +35,18 @@ pub(super) const ROWS: &[Scenario] = &[
 
 const SMALL: u64 = 3000;
 
-fn small(stage: &mut Stage, reset: bool) -> Result<()> {
+fn small(stage: &mut Stage, server: &[&str], client: &[&str]) -> Result<()> {
     stage.count()?;
     let (listen, count) = (End::Right.address(V4).to_string(), SMALL.to_string());
-    let server = args(["small-server", "--listen", &listen, "--count", &count]);
+    let with = |words: Vec<String>, more: &[&str]| {
+        [words, more.iter().map(ToString::to_string).collect()].concat()
+    };
+    let words = args(["small-server", "--listen", &listen, "--count", &count]);
+    let server = with(words, server);
     let mut server = stage.start(End::Right, "small-server", &server)?;
     let to = at(End::Right, V4, server.port()?);
-    let mut client = args(["small-client", "--to", &to, "--count", &count]);
-    client.extend(reset.then(|| "--reset".to_owned()));
+    let words = args(["small-client", "--to", &to, "--count", &count]);
+    let client = with(words, client);
     let client = stage.start(End::Left, "small-client", &client)?;
     stage.finish(client, 1)?;
     stage.finish(server, 1)
