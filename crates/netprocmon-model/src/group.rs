@@ -21,7 +21,6 @@ use thiserror::Error;
 
 use crate::{Counters, Rates};
 
-mod beside;
 mod key;
 mod portion;
 mod settle;

@@ -10,6 +10,7 @@
 //! Data flows one way: source → [`Observation`] → [`Ledger`] → [`Snapshot`] → reader.
 #![forbid(unsafe_code)]
 
+pub mod beside;
 mod connection;
 mod counters;
 mod degradation;

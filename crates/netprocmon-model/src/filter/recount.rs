@@ -7,9 +7,10 @@ use std::sync::Arc;
 use super::Filter;
 use super::evaluate::Judge;
 use super::facts::Row;
+use crate::beside::beside;
 use crate::{
-    ConnectionId, ConnectionUsage, Counters, InterfaceId, InterfaceUsage, IpVersion, ProcessId,
-    ProcessUsage, Protocol, ProtocolUsage, Rates, Snapshot,
+    ConnectionUsage, Counters, InterfaceId, InterfaceUsage, IpVersion, ProcessId, ProcessUsage,
+    Protocol, ProtocolUsage, Rates, Snapshot,
 };
 
 /// What a filter is asked of.
@@ -243,13 +244,17 @@ impl Asked<'_> {
             return None;
         }
         let moved = || {
-            let before = self.before(usage).into_iter();
-            let before = before.flat_map(|before| &before.connections).flatten();
-            let before: HashMap<ConnectionId, &Counters> =
-                before.map(|one| (one.id, &one.counters)).collect();
-            let then = |id| before.get(&id).map_or(Counters::ZERO, |then| **then);
-            let moved = matching.iter();
-            moved.map(|one| one.counters.since(&then(one.id))).sum()
+            let before = self.before(usage);
+            let before = before.and_then(|before| before.connections.as_deref());
+            let mut moved = Counters::ZERO;
+            let id = |one: &ConnectionUsage| one.id;
+            beside(before.unwrap_or_default(), &matching, id, |one| {
+                if let Some((then, now)) = one.news() {
+                    let then = then.map_or(Counters::ZERO, |then| then.counters);
+                    moved += now.counters.since(&then);
+                }
+            });
+            moved
         };
         let rates = self.rates(moved);
         let mut sums = carried.cloned().unwrap_or_default();

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::GroupBy;
-use super::beside::{Beside, beside};
+use crate::beside::{Beside, beside};
 use crate::{
     ConnectionId, ConnectionUsage, Counters, InterfaceId, Pid, Process, ProcessId, ProcessUsage,
     Protocol, Rates, Reason, Snapshot,
@@ -124,7 +124,7 @@ impl<'a, Each: FnMut(&Portion<'a>)> Cut<'_, 'a, Each> {
     ) {
         let strays = &mut self.strays;
         let mut look = |before: &ProcessUsage, now| {
-            beside(connections(before), now, |one| {
+            beside(connections(before), now, id, |one| {
                 if let Beside::Gone(stray) = one {
                     strays.insert(stray.id, stray.counters);
                 }
@@ -158,7 +158,7 @@ impl<'a, Each: FnMut(&Portion<'a>)> Cut<'_, 'a, Each> {
         } else {
             &[]
         };
-        beside(before.map_or(&[], connections), now, |one| {
+        beside(before.map_or(&[], connections), now, id, |one| {
             let (then, one) = match one {
                 Beside::Gone(_) => return,
                 Beside::Same(_) if !is_news => return,
@@ -262,6 +262,10 @@ impl<'a, Each: FnMut(&Portion<'a>)> Cut<'_, 'a, Each> {
             });
         }
     }
+}
+
+fn id(one: &ConnectionUsage) -> ConnectionId {
+    one.id
 }
 
 fn connections(usage: &ProcessUsage) -> &[Arc<ConnectionUsage>] {

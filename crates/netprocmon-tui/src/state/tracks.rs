@@ -5,8 +5,8 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
-use std::sync::Arc;
 
+use netprocmon::beside::beside;
 use netprocmon::{
     ConnectionId, ConnectionUsage, Counters, InterfaceId, ProcessId, ProcessUsage, Rates, Snapshot,
 };
@@ -153,23 +153,23 @@ impl Tracks {
         let totals = before.totals;
         let pace = Pace::over(&now.totals.since(&totals), seconds);
         self.total.push(self.tick, pace, KEPT);
-        let id = |usage: &Arc<ProcessUsage>| usage.process.id;
-        changed(&before.processes, &now.processes, id, |before, usage| {
+        let id = |usage: &ProcessUsage| usage.process.id;
+        beside(&before.processes, &now.processes, id, |one| {
+            let Some((before, usage)) = one.news() else {
+                return;
+            };
             let then = before.map_or(Counters::ZERO, |before| before.counters);
             let moved = usage.counters.since(&then);
-            note(
-                &mut self.processes,
-                id(usage),
-                self.tick,
-                &moved,
-                seconds,
-                KEPT,
-            );
-            let none = Vec::new();
-            let connections = before.and_then(|before| before.connections.as_ref());
-            let id = |one: &Arc<ConnectionUsage>| one.id;
-            let (then, now) = (connections.unwrap_or(&none), usage.connections.as_ref());
-            changed(then, now.unwrap_or(&none), id, |before, one| {
+            let all = &mut self.processes;
+            note(all, id(usage), self.tick, &moved, seconds, KEPT);
+            let connections = before.and_then(|before| before.connections.as_deref());
+            let then = connections.unwrap_or_default();
+            let now = usage.connections.as_deref().unwrap_or_default();
+            let id = |one: &ConnectionUsage| one.id;
+            beside(then, now, id, |one| {
+                let Some((before, one)) = one.news() else {
+                    return;
+                };
                 let then = before.map_or(Counters::ZERO, |before| before.counters);
                 let moved = one.counters.since(&then);
                 let all = &mut self.connections;
@@ -211,23 +211,6 @@ fn note<Id: Hash + Eq>(
     if !moved.is_zero() {
         let track = tracks.entry(id).or_default();
         track.push(tick, Pace::over(moved, seconds), kept);
-    }
-}
-
-/// Visits what of `now` is another record than `before`. Both are in the order of their ids.
-pub(crate) fn changed<T, Id: Ord>(
-    before: &[Arc<T>],
-    now: &[Arc<T>],
-    id: impl Fn(&Arc<T>) -> Id,
-    mut visit: impl FnMut(Option<&T>, &Arc<T>),
-) {
-    let mut before = before.iter().peekable();
-    for one in now {
-        while before.next_if(|then| id(then) < id(one)).is_some() {}
-        let then = before.next_if(|then| id(then) == id(one));
-        if !then.is_some_and(|then| Arc::ptr_eq(then, one)) {
-            visit(then.map(|then| &**then), one);
-        }
     }
 }
 
@@ -280,26 +263,5 @@ mod tests {
         }
         assert_eq!(track.0.len(), 10);
         assert!(track.is_over(109, 10) && !track.is_over(108, 10));
-    }
-
-    #[test]
-    fn only_other_records_are_visited() {
-        let old: Vec<Arc<u32>> = [1, 3, 5].map(Arc::new).into();
-        let now = [
-            Arc::clone(&old[0]),
-            Arc::new(2),
-            Arc::new(3),
-            Arc::clone(&old[2]),
-        ];
-        let mut seen = Vec::new();
-        changed(
-            &old,
-            &now,
-            |one| **one,
-            |before, one| {
-                seen.push((before.copied(), **one));
-            },
-        );
-        assert_eq!(seen, [(None, 2), (Some(3), 3)]);
     }
 }
