@@ -71,10 +71,12 @@ static __always_inline int without_header(struct socket_state *socket, struct so
 					  bool received)
 {
 	int header = sk->__sk_common.skc_family == AF_INET ? 20 : 40;
+	__u64 bytes, packets;
 
 	if (sk->sk_type != SOCK_RAW)
 		return moved;
-	if (received ? header == 40 : (int)socket->last_bytes != moved)
+	split_amount(socket->last, &bytes, &packets);
+	if (received ? header == 40 : (int)bytes != moved)
 		return moved;
 	return moved > header ? moved - header : 0;
 }
@@ -115,8 +117,7 @@ static __always_inline int note_sent(struct sock *sk, int ret)
 	sender = count_payload(socket, caller, ret, 0);
 	if (sender && !shared && socket->flags & SOCKET_SHARED && sk->sk_type != SOCK_STREAM)
 		sent_by_another(socket, caller, sender, ret);
-	socket->pending_tx_bytes = 0;
-	socket->pending_tx_packets = 0;
+	socket->pending = 0;
 	return 0;
 }
 
@@ -138,7 +139,7 @@ static __always_inline int note_received(struct sock *sk, int ret, int flags)
 	ret = without_header(socket, sk, ret, true);
 	reader = count_payload(socket, caller, 0, ret);
 	if (sk->sk_type == SOCK_STREAM)
-		read_all(socket);
+		socket->read = socket->came;
 	else if (reader)
 		read_datagram(socket, sk, caller, reader, ret);
 	return 0;
@@ -243,7 +244,7 @@ static __always_inline int note_read_of_stream(struct sock *sk)
 		if (waiting)
 			read_some(socket, read - socket->tcp_read, waiting);
 		else
-			read_all(socket);
+			socket->read = socket->came;
 	}
 	socket->tcp_read = read;
 	return 0;

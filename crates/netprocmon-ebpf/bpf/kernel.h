@@ -96,6 +96,15 @@ struct tcp_sock {
 	__u64 bytes_received;
 } CO_RE;
 
+struct raw_spinlock {
+	unsigned int raw_lock;
+} CO_RE;
+
+/* With PREEMPT_RT it is made of another lock. */
+struct spinlock {
+	struct raw_spinlock rlock;
+} CO_RE;
+
 struct request_sock;
 struct sk_buff;
 struct msghdr;

@@ -8,6 +8,7 @@
 
 /* Set before loading; the verifier removes what they switch off. */
 const volatile __u32 stripe_shift = 0; /* log2 of the copies of each slot's counters */
+const volatile bool own_stripes = false; /* whether each processor has one alone */
 const volatile __u32 max_slots = 0;
 const volatile __u32 max_connections = 0;
 const volatile bool track_connections = false;
@@ -24,7 +25,8 @@ const volatile bool retransmit_tells_error = false; /* third argument of the tra
 /*
  * What is known of one socket; dies with it. Three cache lines (the kernel puts 8 bytes before it),
  * by who writes them: a packet that comes in on one processor and a process that reads on another
- * would else take the line away from each other for every datagram.
+ * would else take the line away from each other for every datagram. Some processors fetch lines in
+ * pairs, and the latter two are one: see is_steady().
  */
 struct socket_state {
 	/* Read by all, written when something changes. */
@@ -40,34 +42,23 @@ struct socket_state {
 	__u64 connection; /* index below, generation above; 0: none */
 	__u64 peer; /* the row of the remote that an unconnected socket sent to last */
 	__u32 netns_turn;
-	__u8 steady; /* a stream that one process reads: what comes in is not kept below */
+	__u8 steady; /* one process reads it: what comes in is not kept below */
 	__u8 unused[3];
-	/* Written as packets pass, mostly in softirq. */
-	__u64 came_bytes; /* everything that somebody is to read; above it the EPOCH */
-	__u64 came_packets;
-	__u32 last_bytes; /* the packet that went out last, on the wire; not kept for UDP */
-	__u32 last_packets;
+	/* Written as packets come in, in softirq. */
+	__u64 came; /* everything that somebody is to read: an amount, above it the EPOCH */
+	__u64 unused1[7];
+	/* Written as packets go out, and by the calls that read and send. */
+	__u64 read; /* of what came: the rest is in `slot`, and perhaps not the owner's */
+	__u64 pending; /* went out, is in `slot`, and perhaps not the owner's: see is_pending() */
+	__u64 last; /* the buffer that went out last: an amount; not kept for UDP */
+	__u64 tcp_read; /* of the stream, by whoever read */
 	__u64 early_tx_payload; /* in `slot`, before a packet has told the interface */
 	__u64 early_rx_payload;
-	__u64 unused1[3];
-	/* Written by the calls that read and send. */
-	__u64 read_bytes; /* of what came: the rest is in `slot`, and perhaps not the owner's */
-	__u64 read_packets;
-	__u64 tcp_read; /* of the stream, by whoever read */
-	__u64 pending_tx_bytes; /* in `slot`, and perhaps not the owner's: see is_pending() */
-	__u64 pending_tx_packets;
+	__u64 taken_from; /* the slot of the owner before, who left datagrams unread; 0: none */
 	__u32 reader; /* of a shared socket: who read last, and how often in a row */
-	__u32 reads_in_a_row; /* of a stream: of its owner */
-	__u64 unused2[2];
+	__u32 reads_in_a_row; /* of one that is not shared: of its owner */
 };
 _Static_assert(sizeof(struct socket_state) == 184, "three lines less the 8 bytes before it");
-
-/*
- * How often the socket was handed over, in the upper bits of what came: so one atomic addition of
- * a packet tells whether the hand-over has seen it, or was there first.
- */
-#define EPOCH_SHIFT 48
-#define EPOCH (1ULL << EPOCH_SHIFT)
 
 enum {
 	SOCKET_KNOWN = 1,	/* initialised */

@@ -16,9 +16,9 @@
  *   sockets that are older than the monitor.
  *
  * Counting in cgroup_skb and claiming elsewhere meet in the socket's own storage (owner.h). What a
- * packet costs there is one storage look-up, one array access and two atomic additions. Additions
- * are atomic although the counters are per CPU: egress runs in process context with bottom halves
- * enabled and can be interrupted by egress in softirq.
+ * packet costs there is one storage look-up, one array access and two additions, which on the way
+ * out are atomic although the counters are per CPU: egress runs in process context with bottom halves
+ * enabled and can be interrupted by egress in softirq. On the way in: add_in_softirq() in packet.h.
  *
  * Each program is loaded on its own; one that a kernel refuses is missed, not fatal (src/hooks.rs).
  * Minimum: Linux 5.11 for the full set (5.19 with multipath TCP), BTF, CAP_BPF + CAP_PERFMON +
@@ -27,11 +27,13 @@
 #include <linux/bpf.h>
 #include <linux/types.h>
 #include <stdbool.h>
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
 #include "abi.h"
+#include "amount.h"
 #include "kernel.h"
 #include "maps.h"
 #include "process.h"
@@ -122,6 +124,7 @@ static __always_inline int leave(struct __sk_buff *skb, bool names)
 	struct counters *counters;
 	struct caller caller = { .is_kernel = true }; /* until somebody asks */
 	struct packet packet;
+	__u64 amount;
 
 	if (!sk)
 		return 1;
@@ -153,15 +156,11 @@ static __always_inline int leave(struct __sk_buff *skb, bool names)
 		return 1;
 	count_tx(counters, &packet);
 	/* A line that others read too is written when there is something new. */
-	if (socket->protocol != IPPROTO_UDP &&
-	    (own->last_bytes != packet.wire || own->last_packets != packet.packets)) {
-		own->last_bytes = packet.wire;
-		own->last_packets = packet.packets;
-	}
-	if (is_pending(socket, &packet)) {
-		add(socket->pending_tx_bytes, packet.wire);
-		add(socket->pending_tx_packets, packet.packets);
-	}
+	amount = amount_of(packet.wire, packet.packets);
+	if (socket->protocol != IPPROTO_UDP && own->last != amount)
+		own->last = amount;
+	if (is_pending(socket, &packet))
+		add(socket->pending, amount);
 	count_connection(skb, socket, &packet, true);
 	/* For retransmissions, which only tell the subflow. */
 	if (own->flags & SOCKET_SUBFLOW) {
@@ -197,9 +196,9 @@ static __always_inline bool count_came(struct socket_state *socket, struct packe
 {
 	bool to_be_read = !socket->steady && (packet->len > packet->header ||
 					      socket->flags & SOCKET_PROVISIONAL);
-	__u64 epoch = socket->came_bytes >> EPOCH_SHIFT;
+	/* What is not written is not read: its line is another's, or cold. */
+	__u64 epoch = to_be_read ? socket->came >> EPOCH_SHIFT : 0, came;
 	struct counters *counters, *again;
-	__u64 bytes, packets;
 
 	barrier();
 	counters = counters_for(socket, packet->ifindex, packet->version);
@@ -208,19 +207,15 @@ static __always_inline bool count_came(struct socket_state *socket, struct packe
 	count_rx(counters, packet);
 	if (!to_be_read)
 		return true;
-	bytes = __sync_fetch_and_add(&socket->came_bytes, packet->wire) >> EPOCH_SHIFT;
-	packets = __sync_fetch_and_add(&socket->came_packets, packet->packets) >> EPOCH_SHIFT;
-	if (bytes == epoch && packets == epoch)
+	came = __sync_fetch_and_add(&socket->came, amount_of(packet->wire, packet->packets));
+	if (came >> EPOCH_SHIFT == epoch)
 		return true;
 	/* It was handed over meanwhile, without this packet: the new owner's slot has it then. */
-	again = slot_counters_of(
-		(__u32)change_slot(socket, packet->ifindex, packet->version));
+	again = counters_for(socket, packet->ifindex, packet->version);
 	if (!again || again == counters)
 		return true;
-	if (bytes != epoch)
-		carry(counters, again, rx_bytes, (__u64)packet->wire);
-	if (packets != epoch)
-		carry(counters, again, rx_packets, (__u64)packet->packets);
+	carry(counters, again, rx_bytes, (__u64)packet->wire);
+	carry(counters, again, rx_packets, (__u64)packet->packets);
 	return true;
 }
 
@@ -345,19 +340,21 @@ static __always_inline void count_retransmission(struct socket_state *socket)
 {
 	struct counters *counters;
 	struct connection *row;
+	__u64 bytes, packets;
 
 	if (!socket || !socket->slot)
 		return;
+	split_amount(socket->last, &bytes, &packets);
 	/* It has just gone through egress, under the socket's lock. */
 	counters = counters_for(socket, socket->ifindex, socket->ip_version);
 	if (counters) {
-		add(counters->retransmitted_bytes, socket->last_bytes);
-		add(counters->retransmitted_packets, socket->last_packets);
+		add(counters->retransmitted_bytes, bytes);
+		add(counters->retransmitted_packets, packets);
 	}
 	row = track_connections ? connection_at(socket->connection) : 0;
 	if (row) {
-		add(row->retransmitted_bytes, socket->last_bytes);
-		add(row->retransmitted_packets, socket->last_packets);
+		add(row->retransmitted_bytes, bytes);
+		add(row->retransmitted_packets, packets);
 	}
 }
 

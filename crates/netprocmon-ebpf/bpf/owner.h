@@ -23,21 +23,6 @@ enum claim {
 	CLAIM_RECV,
 };
 
-/* Of what came in, the part that nobody has read; calls that read at once may be ahead of it. */
-static __always_inline __u64 unread(__u64 came, __u64 read)
-{
-	__s64 left = (__s64)((came - read) << (64 - EPOCH_SHIFT));
-
-	return left < 0 ? 0 : (__u64)left >> (64 - EPOCH_SHIFT);
-}
-
-/* Everything that has come in has been read. */
-static __always_inline void read_all(struct socket_state *socket)
-{
-	socket->read_bytes = socket->came_bytes;
-	socket->read_packets = socket->came_packets;
-}
-
 #define NOTHING (-1LL)
 #define EVERYTHING ((__s64)(~0ULL >> 1))
 
@@ -50,8 +35,7 @@ static __always_inline void take_sent(struct socket_state *socket, __s64 sent, _
 {
 	__u64 header = socket->ip_version == 4 ? 20 : 40, payload;
 
-	*bytes = take(&socket->pending_tx_bytes);
-	*packets = take(&socket->pending_tx_packets);
+	split_amount(take(&socket->pending), bytes, packets);
 	header += socket->protocol == IPPROTO_TCP ? 32 : socket->protocol == IPPROTO_UDP ? 8 : 0;
 	if (sent == NOTHING) {
 		*bytes = *packets = 0;
@@ -88,26 +72,24 @@ ONCE int hand_over(struct socket_state *socket, __u64 start, __u32 tgid, __s64 s
 		slot = slot_of_socket(socket, socket->ifindex, socket->ip_version);
 		socket->slot = slot;
 	}
-	rx_bytes = unread(__sync_fetch_and_add(&socket->came_bytes, EPOCH), socket->read_bytes);
-	rx_packets = unread(__sync_fetch_and_add(&socket->came_packets, EPOCH),
-			    socket->read_packets);
+	/* Calls that read at once may be ahead of what came. */
+	split_amount(__sync_fetch_and_add(&socket->came, EPOCH) - socket->read, &rx_bytes,
+		     &rx_packets);
 	from = slot_counters_of((__u32)old);
 	to = slot_counters_of((__u32)slot);
 	if (!old || !from || !to || from == to)
 		return 0;
 	/* A slot that was taken back has been read out: what is pending in it stays there. */
 	if (from->generation != (__u32)(old >> 32)) {
-		read_all(socket);
+		socket->read = socket->came;
 		return 0;
 	}
 	carry(from, to, rx_bytes, rx_bytes);
 	carry(from, to, rx_packets, rx_packets);
 	carry(from, to, tx_bytes, tx_bytes);
 	carry(from, to, tx_packets, tx_packets);
-	if (socket->flags & SOCKET_PROVISIONAL) {
-		add(socket->pending_tx_bytes, tx_bytes);
-		add(socket->pending_tx_packets, tx_packets);
-	}
+	if (socket->flags & SOCKET_PROVISIONAL)
+		add(socket->pending, amount_of(tx_bytes, tx_packets));
 	return 0;
 }
 
@@ -146,9 +128,9 @@ static __always_inline struct counters *counters_of_mover(struct socket_state *s
 #define READS_TO_BE_STEADY 64
 
 /*
- * One process has read this stream for a while. Its packets come in on several processors, by turns,
- * and to note on one line what each brought was half of what counting it cost: that stops now, and
- * the stream itself says what waits, should it be handed over after all.
+ * One process has read this socket for a while. Its packets come in on several processors, by turns, or on
+ * another than the one that reads them, and to note on one line what each brought was half of what
+ * counting it cost. That stops now: see end_of_steady(), should it be handed over after all.
  */
 static __always_inline bool is_steady(struct socket_state *socket)
 {
@@ -180,6 +162,7 @@ static __always_inline void claim(struct socket_state *socket, struct caller cal
 		if (kind != CLAIM_HOLD && socket->protocol != IPPROTO_TCP &&
 		    socket->owner_tgid && lives(socket->owner_start, socket->owner_tgid)) {
 			socket->flags = (socket->flags | SOCKET_SHARED) & ~SOCKET_PROVISIONAL;
+			socket->taken_from = 0; /* each reader takes his own from the owner */
 			return;
 		}
 		if (socket->flags & SOCKET_PROVISIONAL)
@@ -191,8 +174,7 @@ static __always_inline void claim(struct socket_state *socket, struct caller cal
 	if (kind == CLAIM_HOLD || !(socket->flags & SOCKET_PROVISIONAL))
 		return;
 	socket->flags &= ~SOCKET_PROVISIONAL;
-	socket->pending_tx_bytes = 0;
-	socket->pending_tx_packets = 0;
+	socket->pending = 0;
 }
 
 /*
@@ -202,15 +184,33 @@ static __always_inline void claim(struct socket_state *socket, struct caller cal
 static __always_inline void read_some(struct socket_state *socket, __u32 taken, __u32 waiting)
 {
 	__u64 left = ((__u64)waiting << 16) / ((__u64)taken + waiting + 1);
+	__u64 bytes, packets;
 
-	__u64 bytes = unread(socket->came_bytes, socket->read_bytes);
-	__u64 packets = unread(socket->came_packets, socket->read_packets);
-
-	add(socket->read_bytes, bytes - ((bytes * left) >> 16));
-	add(socket->read_packets, packets - ((packets * left) >> 16));
+	split_amount(socket->came - socket->read, &bytes, &packets);
+	bytes -= (bytes * left) >> 16;
+	packets -= (packets * left) >> 16;
+	add(socket->read, amount_of(bytes, packets));
 }
 
 #define READS_TO_OWN 64
+
+/*
+ * Takes from the owner before what was read beyond that which has come in since: it had come in for
+ * him. To be asked when nothing waits.
+ */
+static __always_inline void take_over(struct socket_state *socket, struct counters *reader)
+{
+	struct counters *from = slot_counters_of((__u32)socket->taken_from);
+	__u64 bytes, packets;
+
+	split_amount(socket->read - socket->came, &bytes, &packets);
+	if (from && from != reader && from->generation == (__u32)(socket->taken_from >> 32)) {
+		carry(from, reader, rx_bytes, bytes);
+		carry(from, reader, rx_packets, packets);
+	}
+	socket->taken_from = 0;
+	socket->read = socket->came;
+}
 
 /*
  * A reader has taken one datagram of `length` bytes; others may wait for other readers. What was
@@ -221,6 +221,8 @@ static __always_inline void read_datagram(struct socket_state *socket, struct so
 					  struct caller caller, struct counters *reader,
 					  __u64 length)
 {
+	__u64 read;
+
 	length += socket->ip_version == 4 ? 20 : 40;
 	if (socket->protocol == IPPROTO_UDP)
 		length += 8;
@@ -233,10 +235,17 @@ static __always_inline void read_datagram(struct socket_state *socket, struct so
 			carry(owner, reader, rx_packets, 1ULL);
 		}
 	}
-	add(socket->read_bytes, length);
-	add(socket->read_packets, 1);
-	if (!(socket->read_packets % READS_TO_OWN) && !sk->sk_backlog.rmem_alloc.counter)
-		read_all(socket);
+	if (socket->protocol == IPPROTO_UDP && !(socket->flags & SOCKET_SHARED) &&
+	    !socket->taken_from && is_steady(socket))
+		return;
+	read = __sync_fetch_and_add(&socket->read, amount_of(length, 1));
+	if (socket->taken_from) {
+		if (!sk->sk_backlog.rmem_alloc.counter)
+			take_over(socket, reader);
+	} else if (!((read >> BYTES_BITS) % READS_TO_OWN) &&
+		   !sk->sk_backlog.rmem_alloc.counter) {
+		socket->read = socket->came;
+	}
 	if (!(socket->flags & SOCKET_SHARED) || caller.is_kernel)
 		return;
 	if (socket->reader != (__u32)caller.tgid) {
@@ -244,7 +253,7 @@ static __always_inline void read_datagram(struct socket_state *socket, struct so
 		socket->reads_in_a_row = 0;
 	} else if (++socket->reads_in_a_row > READS_TO_OWN &&
 		   !sk->sk_backlog.rmem_alloc.counter) {
-		read_all(socket);
+		socket->read = socket->came;
 		socket->flags &= ~SOCKET_SHARED;
 		hand_over(socket, caller.start, caller.tgid, NOTHING);
 	}

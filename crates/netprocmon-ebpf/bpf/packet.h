@@ -119,13 +119,27 @@ static __always_inline void count_tx(struct counters *counters, struct packet *p
 	}
 }
 
+/*
+ * What comes in is counted in softirq, which nothing that counts on the same processor can interrupt; what
+ * it interrupts itself (carry()) has done the whole of its addition, or nothing. So the addition
+ * need not be atomic where no other processor has the stripe: an atomic one waits for everything that was
+ * asked of memory before it. With PREEMPT_RT one softirq can interrupt another.
+ */
+static __always_inline void add_in_softirq(__u64 *counter, __u64 amount)
+{
+	if (own_stripes && bpf_core_field_exists(struct spinlock, rlock))
+		*counter += amount;
+	else
+		add(*counter, amount);
+}
+
 static __always_inline void count_rx(struct counters *counters, struct packet *packet)
 {
-	add(counters->rx_bytes, packet->wire);
-	add(counters->rx_packets, packet->packets);
+	add_in_softirq(&counters->rx_bytes, packet->wire);
+	add_in_softirq(&counters->rx_packets, packet->packets);
 	if (packet->packets > 1) {
-		add(counters->rx_merged_bytes, packet->wire - packet->len);
-		add(counters->rx_merged_packets, packet->packets - 1);
+		add_in_softirq(&counters->rx_merged_bytes, packet->wire - packet->len);
+		add_in_softirq(&counters->rx_merged_packets, packet->packets - 1);
 	}
 }
 

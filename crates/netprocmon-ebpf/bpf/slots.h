@@ -122,10 +122,8 @@ ONCE __u64 slot_of_socket(struct socket_state *socket, __u32 ifindex, __u32 vers
 static __always_inline void use_slot(struct socket_state *socket, __u64 slot, __u32 ifindex,
 				     __u32 version)
 {
-	socket->read_bytes = socket->came_bytes;
-	socket->read_packets = socket->came_packets;
-	socket->pending_tx_bytes = 0;
-	socket->pending_tx_packets = 0;
+	socket->read = socket->came;
+	socket->pending = 0;
 	socket->ifindex = ifindex;
 	socket->ip_version = version;
 	/* A barrier, too: see change_slot(). */
@@ -141,10 +139,7 @@ static __always_inline void use_slot(struct socket_state *socket, __u64 slot, __
 
 static __always_inline __u64 take(__u64 *pending)
 {
-	__u64 taken = *pending ? __sync_lock_test_and_set(pending, 0) : 0;
-
-	/* Two readers that took the same packet off it at once have left less than nothing. */
-	return taken >> 63 ? 0 : taken;
+	return *pending ? __sync_lock_test_and_set(pending, 0) : 0;
 }
 
 /*

@@ -21,6 +21,8 @@ pub(crate) struct Sizes {
     pub(crate) slots: u32,
     /// log2 of the copies of each slot's counters.
     pub(crate) stripe_shift: u32,
+    /// Whether each processor has a copy of its own.
+    pub(crate) own_stripes: bool,
     pub(crate) connections: u32,
     pub(crate) processes: u32,
     pub(crate) ring_bytes: u32,
@@ -56,13 +58,14 @@ impl Capacity {
             (true, Some(rows)) => rows.saturating_add(1), // row 0 is nobody's
             (true, None) => by_memory.clamp(8192, 131_072),
         };
+        let stripe_shift = cpus
+            .clamp(1, 1 << MAX_STRIPE_SHIFT)
+            .next_power_of_two()
+            .trailing_zeros();
         Sizes {
             slots: slots.saturating_add(RESERVED_SLOTS + 1),
-            stripe_shift: cpus
-                .max(1)
-                .next_power_of_two()
-                .trailing_zeros()
-                .min(MAX_STRIPE_SHIFT),
+            stripe_shift,
+            own_stripes: cpus <= 1 << stripe_shift,
             connections,
             processes: self
                 .processes
@@ -76,7 +79,8 @@ impl Capacity {
     /// The sizes for the host that we run on.
     pub(crate) fn on_this_host(self, with_connections: bool, with_names: bool) -> Sizes {
         let memory_mib = rustix::system::sysinfo().totalram / (1 << 20);
-        let cpus = aya::util::nr_cpus().map_or(1, |n| u32::try_from(n).unwrap_or(u32::MAX));
+        // Where nobody tells, there may be many: they can share copies, but must know of it.
+        let cpus = aya::util::nr_cpus().map_or(u32::MAX, |n| u32::try_from(n).unwrap_or(u32::MAX));
         self.sizes(memory_mib, cpus, with_connections, with_names)
     }
 }
@@ -84,6 +88,26 @@ impl Capacity {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn processors_share_copies_where_there_are_more_of_them() {
+        for (cpus, expected) in [
+            (0, (0, true)),
+            (1, (0, true)),
+            (2, (1, true)),
+            (3, (2, true)),
+            (8, (3, true)),
+            (9, (3, false)),
+            (u32::MAX, (3, false)),
+        ] {
+            let sizes = Capacity::default().sizes(512, cpus, false, false);
+            assert_eq!(
+                (sizes.stripe_shift, sizes.own_stripes),
+                expected,
+                "{cpus} processors"
+            );
+        }
+    }
 
     #[test]
     fn a_small_host_a_large_host_and_what_was_asked() {

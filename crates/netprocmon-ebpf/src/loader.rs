@@ -192,6 +192,7 @@ fn load_object(
         .btf(Some(btf))
         .allow_unsupported_maps() // by aya, which has no type for a task's storage: only programs use it
         .override_global("stripe_shift", &sizes.stripe_shift, true)
+        .override_global("own_stripes", &u8::from(sizes.own_stripes), true)
         .override_global("max_slots", &sizes.slots, true)
         .override_global("max_connections", &connections, true)
         .override_global("track_connections", &u8::from(options.connections), true)

@@ -42,6 +42,9 @@ pub struct Sharer {
     /// Messages that the second process exchanges.
     #[arg(long)]
     count: u64,
+    /// Datagrams that the first process leaves unread to its heir.
+    #[arg(long, default_value_t = 0)]
+    unread: u64,
 }
 
 /// Echoes what comes.
@@ -79,6 +82,8 @@ enum How {
     Inherit,
     /// It is older than the socket, and is given it (`SCM_RIGHTS`, unix(7)).
     Pass,
+    /// The same, by one that ends: it finds datagrams that were its predecessor's.
+    Bequeath,
 }
 
 /// One process's use of the socket.
@@ -141,6 +146,9 @@ fn kind(what: What) -> (i32, i32) {
 
 impl Sharer {
     pub(super) fn run(self) -> Result<()> {
+        if self.how == How::Bequeath {
+            return self.heir();
+        }
         let (mut ours, mut theirs) = UnixStream::pair()?;
         let passed = |mut end: UnixStream| {
             let socket = receive_socket(&end)?;
@@ -148,15 +156,9 @@ impl Sharer {
         };
         let older = match self.how {
             How::Pass => Some(fork::fork(|| passed(theirs.try_clone()?))?),
-            How::Inherit => None,
+            How::Inherit | How::Bequeath => None,
         };
-        let (kind, protocol) = kind(self.what);
-        let socket = socket::open(self.to, kind, protocol)?;
-        connect(&socket, &self.to).context("connect")?;
-        let mut first = User::new(self.what, self.to);
-        for _ in 0..self.before {
-            first.exchange(&socket)?;
-        }
+        let (mut first, socket) = self.first()?;
         if let Some(head) = self.head {
             let whole = self.greeting();
             // All of it has come before any of it is read.
@@ -183,6 +185,52 @@ impl Sharer {
         first.say()?;
         wait_for_release()?;
         fork::join(Some(second))
+    }
+
+    fn first(&self) -> Result<(User, OwnedFd)> {
+        let (kind, protocol) = kind(self.what);
+        let socket = socket::open(self.to, kind, protocol)?;
+        connect(&socket, &self.to).context("connect")?;
+        let mut first = User::new(self.what, self.to);
+        for _ in 0..self.before {
+            first.exchange(&socket)?;
+        }
+        Ok((first, socket))
+    }
+
+    /// Reads what another has left, who is gone, and goes on.
+    fn heir(&self) -> Result<()> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let testator = fork::fork(|| self.bequeath(&theirs))?;
+        let socket = receive_socket(&ours)?;
+        fork::join(Some(testator))?;
+        let mut heir = User::new(self.what, self.to);
+        for _ in 0..self.unread {
+            heir.receive(&socket, self.what.size)?;
+        }
+        for _ in 0..self.count {
+            heir.exchange(&socket)?;
+        }
+        heir.say()?;
+        wait_for_release()
+    }
+
+    fn bequeath(&self, heir: &UnixStream) -> Result<()> {
+        let (mut first, socket) = self.first()?;
+        for _ in 0..self.unread {
+            first.send(&socket, self.what.size)?;
+        }
+        // Each look goes on behind the last one: with the last, all have come.
+        let peek_at = |offset| {
+            socket::set(&socket, libc::SOL_SOCKET, libc::SO_PEEK_OFF, offset).context("SO_PEEK_OFF")
+        };
+        peek_at(0)?;
+        for _ in 0..self.unread {
+            socket::recv(&socket, &mut vec![0; self.what.size], libc::MSG_PEEK).context("look")?;
+        }
+        peek_at(-1)?;
+        first.say()?;
+        send_socket(heir, &socket)
     }
 
     /// What the server greets with: ten times what is read of it at first.

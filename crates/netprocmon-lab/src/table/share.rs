@@ -73,6 +73,20 @@ pub(super) const ROWS: &[Scenario] = &[
         )
     }),
     Scenario::new(
+        "udp, the opener reads for a long time and ends, another reads what waits",
+        |stage| {
+            let ways = "--udp --how bequeath --before 100 --unread 50 --count 150";
+            client(stage, V4, "--udp", ways)
+        },
+    ),
+    Scenario::new(
+        "udp, the opener reads once and ends, another reads what waits",
+        |stage| {
+            let ways = "--udp --how bequeath --before 1 --unread 60 --count 239";
+            client(stage, V6, "--udp", ways)
+        },
+    ),
+    Scenario::new(
         "udp, empty datagrams through an inherited socket",
         |stage| {
             play(
