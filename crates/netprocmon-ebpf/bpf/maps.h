@@ -54,9 +54,9 @@ struct socket_state {
 	__u64 tcp_read; /* of the stream, by whoever read */
 	__u64 early_tx_payload; /* in `slot`, before a packet has told the interface */
 	__u64 early_rx_payload;
-	__u64 taken_from; /* the slot of the owner before, who left datagrams unread; 0: none */
 	__u32 reader; /* of a shared socket: who read last, and how often in a row */
 	__u32 reads_in_a_row; /* of one that is not shared: of its owner */
+	__u64 unused2;
 };
 _Static_assert(sizeof(struct socket_state) == 184, "three lines less the 8 bytes before it");
 

@@ -10,9 +10,9 @@
  *
  * A stream has one owner at a time, under its lock. Several processes may send and receive
  * datagrams on one socket at once (workers that were forked behind it): then it stays with its
- * first owner while that lives, and each call is charged to its caller: what it sent directly, and
- * what it read is carried over from the owner. When one of them has been the only reader for a
- * while, and nothing waits, the socket becomes its own.
+ * first owner while that lives, or something waits that came for it, and each call is charged to
+ * its caller: what it sent directly, and what it read is carried over from the owner. When one of
+ * them has been the only reader for a while, and nothing waits, the socket becomes its own.
  */
 #ifndef NETPROCMON_OWNER_H
 #define NETPROCMON_OWNER_H
@@ -130,7 +130,8 @@ static __always_inline struct counters *counters_of_mover(struct socket_state *s
 /*
  * One process has read this socket for a while. Its packets come in on several processors, by turns, or on
  * another than the one that reads them, and to note on one line what each brought was half of what
- * counting it cost. That stops now: see end_of_steady(), should it be handed over after all.
+ * counting it cost. That stops now; should somebody else come after all, a stream says what waits
+ * (end_of_steady()), and datagrams are taken over as they are read (inherit()).
  */
 static __always_inline bool is_steady(struct socket_state *socket)
 {
@@ -160,9 +161,11 @@ static __always_inline void claim(struct socket_state *socket, struct caller cal
 			return; /* somebody moves bytes on it already */
 		remember(caller.start, caller.tgid, true);
 		if (kind != CLAIM_HOLD && socket->protocol != IPPROTO_TCP &&
-		    socket->owner_tgid && lives(socket->owner_start, socket->owner_tgid)) {
+		    socket->owner_tgid &&
+		    (socket->steady || lives(socket->owner_start, socket->owner_tgid))) {
+			if (!(socket->flags & SOCKET_SHARED))
+				socket->reader = 0;
 			socket->flags = (socket->flags | SOCKET_SHARED) & ~SOCKET_PROVISIONAL;
-			socket->taken_from = 0; /* each reader takes his own from the owner */
 			return;
 		}
 		if (socket->flags & SOCKET_PROVISIONAL)
@@ -192,25 +195,33 @@ static __always_inline void read_some(struct socket_state *socket, __u32 taken, 
 	add(socket->read, amount_of(bytes, packets));
 }
 
-#define READS_TO_OWN 64
+static __always_inline bool nothing_waits(struct sock *sk)
+{
+	return !sk->sk_backlog.rmem_alloc.counter;
+}
+
+/* Ends the sharing of a datagram socket on which nothing waits: from now on it is the caller's. */
+static __always_inline void own_alone(struct socket_state *socket, struct caller caller)
+{
+	socket->steady = 0;
+	socket->read = socket->came;
+	socket->flags &= ~SOCKET_SHARED;
+	hand_over(socket, caller.start, caller.tgid, NOTHING);
+}
 
 /*
- * Takes from the owner before what was read beyond that which has come in since: it had come in for
- * him. To be asked when nothing waits.
+ * Of what came in for a steady owner nothing is kept, so his socket is shared with him even when he is
+ * gone: each reader takes from him what he reads, until nothing waits.
  */
-static __always_inline void take_over(struct socket_state *socket, struct counters *reader)
+static __always_inline void inherit(struct socket_state *socket, struct sock *sk,
+				    struct caller caller)
 {
-	struct counters *from = slot_counters_of((__u32)socket->taken_from);
-	__u64 bytes, packets;
-
-	split_amount(socket->read - socket->came, &bytes, &packets);
-	if (from && from != reader && from->generation == (__u32)(socket->taken_from >> 32)) {
-		carry(from, reader, rx_bytes, bytes);
-		carry(from, reader, rx_packets, packets);
-	}
-	socket->taken_from = 0;
-	socket->read = socket->came;
+	if (socket->flags & SOCKET_SHARED && socket->steady && !caller.is_kernel &&
+	    nothing_waits(sk) && !lives(socket->owner_start, socket->owner_tgid))
+		own_alone(socket, caller);
 }
+
+#define READS_TO_OWN 64
 
 /*
  * A reader has taken one datagram of `length` bytes; others may wait for other readers. What was
@@ -236,27 +247,21 @@ static __always_inline void read_datagram(struct socket_state *socket, struct so
 		}
 	}
 	if (socket->protocol == IPPROTO_UDP && !(socket->flags & SOCKET_SHARED) &&
-	    !socket->taken_from && is_steady(socket))
+	    is_steady(socket))
 		return;
 	read = __sync_fetch_and_add(&socket->read, amount_of(length, 1));
-	if (socket->taken_from) {
-		if (!sk->sk_backlog.rmem_alloc.counter)
-			take_over(socket, reader);
-	} else if (!((read >> BYTES_BITS) % READS_TO_OWN) &&
-		   !sk->sk_backlog.rmem_alloc.counter) {
+	if (!((read >> BYTES_BITS) % READS_TO_OWN) && nothing_waits(sk))
 		socket->read = socket->came;
-	}
 	if (!(socket->flags & SOCKET_SHARED) || caller.is_kernel)
 		return;
 	if (socket->reader != (__u32)caller.tgid) {
 		socket->reader = caller.tgid;
 		socket->reads_in_a_row = 0;
-	} else if (++socket->reads_in_a_row > READS_TO_OWN &&
-		   !sk->sk_backlog.rmem_alloc.counter) {
-		socket->read = socket->came;
-		socket->flags &= ~SOCKET_SHARED;
-		hand_over(socket, caller.start, caller.tgid, NOTHING);
+	} else if (++socket->reads_in_a_row > READS_TO_OWN && nothing_waits(sk)) {
+		own_alone(socket, caller);
+		return;
 	}
+	inherit(socket, sk, caller);
 }
 
 /* Asks user space to look at a cgroup that is new, while it is there. */

@@ -74,9 +74,9 @@ static __always_inline __u64 read_of_stream(struct tcp_sock *tcp)
 }
 
 /*
- * Before somebody else claims a socket that its owner has read alone. A stream says what waits in it,
- * in the segments that it came in; `taken` is what the claiming call has read of it. Of datagrams it shows
- * when they have been read: take_over(). A packet that comes in at this moment is the old owner's.
+ * Before somebody else claims a stream that its owner has read alone: notes what waits in it, as the
+ * segments that it came in. `taken` is what the claiming call has read of it. A packet that comes in at
+ * this moment is the old owner's.
  */
 static __always_inline void end_of_steady(struct socket_state *socket, struct caller caller, void *sk,
 					  __u64 taken)
@@ -87,12 +87,6 @@ static __always_inline void end_of_steady(struct socket_state *socket, struct ca
 
 	if (!socket->steady || is_owner(socket, caller))
 		return;
-	if (socket->protocol == IPPROTO_UDP) {
-		socket->taken_from = socket->slot;
-		socket->read = socket->came;
-		socket->steady = 0;
-		return;
-	}
 	tcp = bpf_skc_to_tcp_sock(sk);
 	if (!tcp)
 		return;

@@ -42,7 +42,7 @@ pub struct Sharer {
     /// Messages that the second process exchanges.
     #[arg(long)]
     count: u64,
-    /// Datagrams that the first process leaves unread to its heir.
+    /// Datagrams that the first process leaves unread to its heirs.
     #[arg(long, default_value_t = 0)]
     unread: u64,
 }
@@ -82,7 +82,7 @@ enum How {
     Inherit,
     /// It is older than the socket, and is given it (`SCM_RIGHTS`, unix(7)).
     Pass,
-    /// The same, by one that ends: it finds datagrams that were its predecessor's.
+    /// Two are given it by one that ends, and find datagrams that were its.
     Bequeath,
 }
 
@@ -147,7 +147,7 @@ fn kind(what: What) -> (i32, i32) {
 impl Sharer {
     pub(super) fn run(self) -> Result<()> {
         if self.how == How::Bequeath {
-            return self.heir();
+            return self.heirs();
         }
         let (mut ours, mut theirs) = UnixStream::pair()?;
         let passed = |mut end: UnixStream| {
@@ -198,24 +198,41 @@ impl Sharer {
         Ok((first, socket))
     }
 
-    /// Reads what another has left, who is gone, and goes on.
-    fn heir(&self) -> Result<()> {
+    /// Two heirs read what another has left, who is gone, in turns; one goes on.
+    fn heirs(&self) -> Result<()> {
         let (ours, theirs) = UnixStream::pair()?;
         let testator = fork::fork(|| self.bequeath(&theirs))?;
         let socket = receive_socket(&ours)?;
         fork::join(Some(testator))?;
-        let mut heir = User::new(self.what, self.to);
-        for _ in 0..self.unread {
-            heir.receive(&socket, self.what.size)?;
+        let (mut ours, mut theirs) = UnixStream::pair()?;
+        let of_first = self.unread.div_ceil(2);
+        let second = fork::fork(|| {
+            let mut second = User::new(self.what, self.to);
+            for _ in of_first..self.unread {
+                theirs.read_exact(&mut [0]).context("wait for my turn")?;
+                second.receive(&socket, self.what.size)?;
+                theirs.write_all(&[0])?;
+            }
+            second.say()?;
+            wait_for_release()
+        })?;
+        let mut first = User::new(self.what, self.to);
+        for n in 0..of_first {
+            first.receive(&socket, self.what.size)?;
+            if of_first + n < self.unread {
+                ours.write_all(&[0])?;
+                ours.read_exact(&mut [0]).context("wait for my turn")?;
+            }
         }
         for _ in 0..self.count {
-            heir.exchange(&socket)?;
+            first.exchange(&socket)?;
         }
-        heir.say()?;
-        wait_for_release()
+        first.say()?;
+        wait_for_release()?;
+        fork::join(Some(second))
     }
 
-    fn bequeath(&self, heir: &UnixStream) -> Result<()> {
+    fn bequeath(&self, heirs: &UnixStream) -> Result<()> {
         let (mut first, socket) = self.first()?;
         for _ in 0..self.unread {
             first.send(&socket, self.what.size)?;
@@ -230,7 +247,7 @@ impl Sharer {
         }
         peek_at(-1)?;
         first.say()?;
-        send_socket(heir, &socket)
+        send_socket(heirs, &socket)
     }
 
     /// What the server greets with: ten times what is read of it at first.

@@ -73,17 +73,24 @@ pub(super) const ROWS: &[Scenario] = &[
         )
     }),
     Scenario::new(
-        "udp, the opener reads for a long time and ends, another reads what waits",
+        "udp, the opener reads for a long time and ends, two read what waits",
         |stage| {
             let ways = "--udp --how bequeath --before 100 --unread 50 --count 150";
-            client(stage, V4, "--udp", ways)
+            play(stage, V4, 1000, ("--udp", 1), ways, 3)
         },
     ),
     Scenario::new(
-        "udp, the opener reads once and ends, another reads what waits",
+        "udp, the opener reads for a long time and ends, another goes on",
+        |stage| {
+            let ways = "--udp --how bequeath --before 100 --count 200";
+            play(stage, V6, 1000, ("--udp", 1), ways, 3)
+        },
+    ),
+    Scenario::new(
+        "udp, the opener reads once and ends, two read what waits",
         |stage| {
             let ways = "--udp --how bequeath --before 1 --unread 60 --count 239";
-            client(stage, V6, "--udp", ways)
+            play(stage, V6, 1000, ("--udp", 1), ways, 3)
         },
     ),
     Scenario::new(
