@@ -141,6 +141,7 @@ impl Account {
         delta.apply(&mut counters);
         let is_first =
             self.holds_interfaces && !self.cells.iter().any(|one| one.interface == key.interface);
+        self.cells.reserve_exact(1); // thousands of processes have one or two
         self.cells.push(Cell {
             interface: key.interface,
             protocol: key.protocol,
@@ -213,16 +214,13 @@ impl Account {
         let taken = interfaces.filter(|(id, counters)| {
             view.selection.takes_interface(*id) && (id.index != 0 || !counters.is_zero())
         });
-        usage.interfaces.clear();
-        usage
-            .interfaces
-            .extend(taken.map(|(id, counters)| InterfaceUsage {
-                name: view.interfaces.name(id),
-                id,
-                counters,
-            }));
-        usage.protocols.clear();
-        usage.protocols.extend(self.by_protocol(view.selection));
+        let shown = taken.map(|(id, counters)| InterfaceUsage {
+            name: view.interfaces.name(id),
+            id,
+            counters,
+        });
+        refill(&mut usage.interfaces, shown);
+        refill(&mut usage.protocols, self.by_protocol(view.selection));
         let Some(all) = view.conversations.as_deref_mut() else {
             return;
         };
@@ -284,4 +282,11 @@ impl Account {
         }
         self.life == Life::Shown && self.settled
     }
+}
+
+/// In place, and without places to spare: `extend` makes four for the first one.
+fn refill<T>(list: &mut Vec<T>, with: impl Iterator<Item = T>) {
+    list.clear();
+    list.reserve_exact(with.size_hint().1.unwrap_or_default());
+    list.extend(with);
 }
