@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
  * The kernel's structures, as far as they are read. Each names only the fields that are used;
- * CO-RE moves the offsets to those of the running kernel when the object is loaded. Everything is
- * read by plain dereference, but for one thing on older kernels (cookie_of_namespace() in socket.h):
- * lockdown=confidentiality refuses bpf_probe_read_kernel.
+ * CO-RE moves the offsets to those of the running kernel when the object is loaded. They are read by
+ * plain dereference, for lockdown=confidentiality refuses bpf_probe_read_kernel; where that is allowed,
+ * what is seldom asked is read by its address: peek() in process.h, and cookie_of_namespace() in
+ * socket.h on older kernels.
  */
 #ifndef NETPROCMON_KERNEL_H
 #define NETPROCMON_KERNEL_H

@@ -277,7 +277,7 @@ int sock_create(struct bpf_sock *sk)
 {
 	struct socket_state *socket = state_for(sk);
 	struct task_struct *task = bpf_get_current_task_btf();
-	__u32 netns = task->nsproxy->net_ns->ns.inum;
+	__u32 netns = netns_of(task);
 	__u64 cookie = bpf_get_netns_cookie(sk);
 
 	note_namespace(cookie, netns);
@@ -450,9 +450,10 @@ static __always_inline int note_exit(struct task_struct *task)
 {
 	struct task_struct *leader = task->group_leader;
 	struct process_key key = { .start = leader->start_boottime, .tgid = task->tgid };
+	struct signal_struct *all = peek(task->signal);
 	struct process *process;
 
-	if (task->signal->live.counter)
+	if (peek(all->live.counter))
 		return 0;
 	bpf_map_delete_elem(&trees, &key.tgid);
 	process = bpf_map_lookup_elem(&processes, &key);

@@ -9,6 +9,21 @@
 
 static const struct process no_process = {};
 
+/*
+ * What lies behind a pointer, by its address where that is allowed: each pointer that is followed from a
+ * trusted one has the verifier search all type names of the kernel, on each path that leads there
+ * (docs/performance.md). A call each when it runs, so for what is seldom asked.
+ */
+#define peek(place)                                                                            \
+	({                                                                                     \
+		typeof(place) there = {};                                                      \
+		if (can_read_memory)                                                           \
+			bpf_core_read(&there, sizeof(there), &(place));                        \
+		else                                                                           \
+			there = (place);                                                       \
+		there;                                                                         \
+	})
+
 /* The process that makes the present call; in softirq that is whoever happened to run. */
 struct caller {
 	__u64 start;
@@ -16,11 +31,7 @@ struct caller {
 	bool is_kernel;
 };
 
-/*
- * Asked for once, at the beginning: for each pointer that a program follows from a trusted one, on each
- * path that leads there, the verifier searches all type names of the kernel, which was half of the start
- * (docs/performance.md).
- */
+/* Asked for once, at the beginning, for the pointer that it follows: see peek(). */
 static __always_inline struct caller the_caller(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -63,17 +74,21 @@ static __always_inline void read_comm(struct process *process, struct task_struc
  */
 static __always_inline void read_command(struct process *process, struct task_struct *task)
 {
-	struct mm_struct *mm = task->mm;
+	struct mm_struct *mm;
 	unsigned long start, end;
 	long len;
 
 	process->exe_len = 0;
 	process->args_len = 0;
-	if (!can_read_memory || !mm)
+	if (!can_read_memory)
 		return;
-	start = mm->arg_start;
-	end = mm->arg_end;
-	len = bpf_probe_read_user_str(process->exe, sizeof(process->exe), (void *)mm->env_end);
+	mm = peek(task->mm);
+	if (!mm)
+		return;
+	start = peek(mm->arg_start);
+	end = peek(mm->arg_end);
+	len = bpf_probe_read_user_str(process->exe, sizeof(process->exe),
+				      (void *)peek(mm->env_end));
 	if (len > 1 && len <= EXE_LEN)
 		process->exe_len = len - 1;
 	if (end <= start)
@@ -93,27 +108,35 @@ static __always_inline __u32 tree_of(__u32 tgid)
 	return tree ? *tree : 0;
 }
 
-/*
- * What /proc tells while the process lives, and this when it ends: not the claiming programs, for
- * following so many pointers makes the start slow. `task` is current.
- */
+/* 0 for a process that has given up its namespaces: it ends. */
+static __always_inline __u32 netns_of(struct task_struct *task)
+{
+	struct nsproxy *namespaces = peek(task->nsproxy);
+	struct net *net = namespaces ? peek(namespaces->net_ns) : 0;
+
+	return net ? peek(net->ns.inum) : 0;
+}
+
+/* What /proc tells while the process lives, and this when it ends. `task` is current. */
 static __always_inline void read_identity(struct process *process, struct task_struct *task,
 					  struct task_struct *leader)
 {
+	struct task_struct *parent = peek(leader->real_parent);
+
 	read_comm(process, leader);
-	process->ppid = leader->real_parent->tgid;
+	process->ppid = peek(parent->tgid);
 	process->uid = bpf_get_current_uid_gid();
 	process->cgroup = bpf_get_current_cgroup_id();
-	process->netns = task->nsproxy ? task->nsproxy->net_ns->ns.inum : 0;
+	process->netns = netns_of(task);
 }
 
 /* A thread of another process's is no birth. */
 static __always_inline void note_birth(struct task_struct *child)
 {
-	struct task_struct *parent = child->real_parent->group_leader;
+	struct task_struct *thread = peek(child->real_parent), *parent = peek(thread->group_leader);
 	struct birth birth = { .start = child->start_boottime,
-			       .parent_start = parent->start_boottime,
-			       .parent_tgid = parent->tgid };
+			       .parent_start = peek(parent->start_boottime),
+			       .parent_tgid = peek(parent->tgid) };
 	__u32 tgid = child->tgid;
 
 #pragma unroll

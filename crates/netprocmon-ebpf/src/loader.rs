@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::{panic, thread};
 
 use aya::programs::{Iter, Program, ProgramError, ProgramFd};
 use aya::{Btf, BtfError, Ebpf, EbpfLoader};
@@ -42,10 +43,6 @@ pub(crate) struct Attached {
 /// Hooks named in `options.refuse` are treated as if the kernel refused them.
 pub(crate) fn attach(sizes: Sizes, options: &Options) -> Result<Attached, EbpfError> {
     raise_memlock_limit();
-    let btf = Btf::from_sys_fs().map_err(|error| {
-        EbpfError::from_source("read the kernel's type information, /sys/kernel/btf/vmlinux", error)
-            .with_remedy("run a kernel built with CONFIG_DEBUG_INFO_BTF=y; those of the current distributions are")
-    })?;
     let (mut cgroup_root, hidden_root) = open_cgroup_root()?;
     let twice = options.run_twice || skipped::by_this_kernel();
     let wanted = |hook: &&Hook| match hook.purpose {
@@ -58,7 +55,7 @@ pub(crate) fn attach(sizes: Sizes, options: &Options) -> Result<Attached, EbpfEr
     let hooks: Vec<_> = HOOKS.iter().filter(wanted).collect();
     let mut variant = Variant::full();
     loop {
-        let mut ebpf = load_object(&btf, sizes, options, variant, twice)?;
+        let (mut ebpf, btf) = load_object_and_types(sizes, options, variant, twice)?;
         let offered = program::load_all(&mut ebpf, &btf, &hooks);
         let mut attached = Attached {
             ebpf,
@@ -180,8 +177,29 @@ pub(crate) fn prime(ebpf: &mut Ebpf) -> Result<bool, EbpfError> {
     Ok(true)
 }
 
+/// The tables, and the kernel's type information for the hooks. The loader parses that for itself and
+/// lends it to nobody: ours is parsed meanwhile, on another processor.
+fn load_object_and_types(
+    sizes: Sizes,
+    options: &Options,
+    variant: Variant,
+    twice: bool,
+) -> Result<(Ebpf, Btf), EbpfError> {
+    let (ebpf, types) = thread::scope(|scope| {
+        let types = scope.spawn(Btf::from_sys_fs);
+        let ebpf = load_object(sizes, options, variant, twice);
+        (ebpf, types.join())
+    });
+    let types = types.unwrap_or_else(|panic| panic::resume_unwind(panic));
+    // First, for without them the loader speaks of something else.
+    let types = types.map_err(|error| {
+        EbpfError::from_source("read the kernel's type information, /sys/kernel/btf/vmlinux", error)
+            .with_remedy("run a kernel built with CONFIG_DEBUG_INFO_BTF=y; those of the current distributions are")
+    })?;
+    Ok((ebpf?, types))
+}
+
 fn load_object(
-    btf: &Btf,
     sizes: Sizes,
     options: &Options,
     variant: Variant,
@@ -189,7 +207,6 @@ fn load_object(
 ) -> Result<Ebpf, EbpfError> {
     let connections = sizes.connections;
     EbpfLoader::new()
-        .btf(Some(btf))
         .allow_unsupported_maps() // by aya, which has no type for a task's storage: only programs use it
         .override_global("stripe_shift", &sizes.stripe_shift, true)
         .override_global("own_stripes", &u8::from(sizes.own_stripes), true)
