@@ -95,6 +95,7 @@ struct tcp_sock {
 	__u32 copied_seq;
 	__u32 rcv_nxt;
 	__u64 bytes_received;
+	__u32 segs_in, data_segs_in;
 } CO_RE;
 
 struct raw_spinlock {

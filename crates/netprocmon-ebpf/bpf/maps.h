@@ -43,7 +43,8 @@ struct socket_state {
 	__u64 peer; /* the row of the remote that an unconnected socket sent to last */
 	__u32 netns_turn;
 	__u8 steady; /* one process reads it: what comes in is not kept below */
-	__u8 unused[3];
+	__u8 sights; /* packets of a stream that have come in, up to SIGHTS; of a listener none */
+	__u8 unused[2];
 	/* Written as packets come in, in softirq. */
 	__u64 came; /* everything that somebody is to read: an amount, above it the EPOCH */
 	__u64 unused1[7];
@@ -230,6 +231,20 @@ struct {
 	__type(key, __u32);
 	__type(value, struct state);
 } global SEC(".maps");
+
+/* A packet that a listener has seen: see was_seen() in socket.h. */
+struct sight {
+	__u64 numbers; /* sequence and acknowledgement */
+	__u64 jiffies;
+	__u32 len;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sight);
+} last_sight SEC(".maps");
 
 static __always_inline struct state *the_state(void)
 {

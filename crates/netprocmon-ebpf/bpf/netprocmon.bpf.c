@@ -221,24 +221,24 @@ static __always_inline bool count_came(struct socket_state *socket, struct packe
 
 static __always_inline int arrive(struct __sk_buff *skb, bool names)
 {
+	struct socket_state *socket, *own;
 	struct bpf_sock *sk = skb->sk;
-	struct socket_state *socket;
 	struct packet packet;
 
 	if (!sk)
 		return 1;
-	socket = state_for(sk);
+	own = socket = state_for(sk);
 	if (!socket) {
 		count_stateless(skb, false);
 		return 1;
 	}
 	if ((socket->flags & (SOCKET_KNOWN | SOCKET_SUBFLOW)) != SOCKET_KNOWN) {
-		socket = meet(skb, socket, true);
+		socket = meet(skb, own, true);
 		if (!socket)
 			return 1;
 	}
 	packet = measure(skb, socket->protocol);
-	if (!count_came(socket, &packet))
+	if (is_seen_again(skb, own, packet.version) || !count_came(socket, &packet))
 		return 1;
 	count_connection(skb, socket, &packet, false);
 	if (names && is_message(skb, socket, &packet, false))

@@ -254,6 +254,54 @@ static __noinline struct socket_state *meet(struct __sk_buff *skb, struct socket
 	return own;
 }
 
+/*
+ * Two processors may end one handshake at the same moment: with packet steering one has the client's
+ * acknowledgement and the other its request. The kernel shows each packet to the listener's hook, one of
+ * them makes the connection, and the other is looked up again and shown to the connection's
+ * (req_stolen, tcp_v4_rcv). So each processor remembers what it has shown a listener last.
+ *
+ * A packet that was sent twice has the same numbers, but then the connection was made of the first one:
+ * which had data as this one has, or none as this one has none.
+ */
+static __noinline int was_seen(struct __sk_buff *skb, struct socket_state *own, __u32 version)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	__u32 at = ip_header(data, end, version, IPPROTO_TCP), len = skb->len, zero = 0;
+	struct sight *last = bpf_map_lookup_elem(&last_sight, &zero);
+	struct bpf_sock *sk = skb->sk;
+	__u8 *header = data + at;
+	struct tcp_sock *tcp;
+	__u64 numbers;
+
+	if (!last || !sk || at > 300 || (void *)(header + 13) > end)
+		return false;
+	__builtin_memcpy(&numbers, header + 4, sizeof(numbers));
+	if (sk->state == TCP_LISTEN) {
+		*last = (struct sight){ .numbers = numbers, .jiffies = bpf_jiffies64(), .len = len };
+		return false;
+	}
+	own->sights++;
+	if (last->numbers != numbers || last->len != len || bpf_jiffies64() - last->jiffies > 1)
+		return false;
+	last->numbers = 0;
+	sk = bpf_sk_fullsock(sk);
+	tcp = sk && sk->type == SOCK_STREAM ? bpf_skc_to_tcp_sock(sk) : 0;
+	if (!tcp)
+		return false;
+	if (len > at + (header[12] >> 4) * 4)
+		return !tcp->data_segs_in;
+	return tcp->data_segs_in || !tcp->segs_in;
+}
+
+/* The processor that is late may be so by more than it takes to accept a connection, and to read it. */
+#define SIGHTS 16
+
+static __always_inline bool is_seen_again(struct __sk_buff *skb, struct socket_state *own,
+					  __u32 version)
+{
+	return own->sights < SIGHTS && own->protocol == IPPROTO_TCP && was_seen(skb, own, version);
+}
+
 /* The kernel's ICMP sockets answer echoes, and tell of ports that nobody listens on. */
 static __always_inline void tell_icmp_apart(struct __sk_buff *skb, struct socket_state *socket,
 					    __u32 version)

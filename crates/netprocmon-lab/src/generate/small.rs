@@ -4,11 +4,13 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
 use rustix::net::sockopt::set_socket_linger;
+use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::{Account, Event, say, wait_for_release};
 
@@ -34,6 +36,12 @@ pub struct Client {
     /// End each with a reset, which leaves no time-wait, instead of an orderly close.
     #[arg(long)]
     reset: bool,
+    /// Rest for a millisecond before the end: what another processor has late is there by then.
+    #[arg(long)]
+    rest: bool,
+    /// Run on this processor alone.
+    #[arg(long)]
+    processor: Option<usize>,
 }
 
 const REQUEST: usize = 100;
@@ -63,6 +71,11 @@ impl Server {
 
 impl Client {
     pub(super) fn run(self) -> Result<()> {
+        if let Some(processor) = self.processor {
+            let mut only = CpuSet::new();
+            only.set(processor);
+            sched_setaffinity(None, &only).context("run on one processor")?;
+        }
         let mut account = Account::of_this_process();
         for _ in 0..self.count {
             let mut stream = TcpStream::connect(self.to).context("connect")?;
@@ -70,6 +83,9 @@ impl Client {
             stream.read_exact(&mut [0; REPLY])?;
             account.sent += REQUEST as u64;
             account.recv += REPLY as u64;
+            if self.rest {
+                thread::sleep(Duration::from_millis(1));
+            }
             if self.reset {
                 set_socket_linger(&stream, Some(Duration::ZERO))?;
             }

@@ -18,6 +18,13 @@ pub(super) const ROWS: &[Scenario] = &[
     Scenario::new("3,000 small connections, both ends speak first", |stage| {
         small(stage, &["--greet"], &["--reset"])
     }),
+    Scenario::new(
+        "3,000 small connections, made by two processors at once",
+        |stage| {
+            by_two_processors(stage)?;
+            small(stage, &[], &["--reset", "--rest", "--processor", "1"])
+        },
+    ),
     Scenario::new("3,000 small connections, closed in order", |stage| {
         small(stage, &[], &[])?;
         time_waits(stage)
@@ -34,6 +41,14 @@ pub(super) const ROWS: &[Scenario] = &[
 ];
 
 const SMALL: u64 = 3000;
+
+/// What comes in at the left is taken by processor 0: so that one acknowledges the server's SYN, while the
+/// client sends its request on processor 1 as soon as it may.
+fn by_two_processors(stage: &Stage) -> Result<()> {
+    let steer = "echo 1 > /sys/class/net/left0/queues/rx-0/rps_cpus";
+    stage.namespace(End::Left).run("sh", &["-c", steer])?;
+    Ok(())
+}
 
 fn small(stage: &mut Stage, server: &[&str], client: &[&str]) -> Result<()> {
     stage.count()?;
