@@ -1,13 +1,16 @@
 //! Many: small connections, bursts side by side, open sockets, and processes that nobody looks at.
 
-use anyhow::Result;
+use std::num::NonZero;
+use std::thread;
+
+use anyhow::{Result, bail};
 use netprocmon::IpVersion::V4;
 use netprocmon::Monitor;
 
 use super::{args, at};
 use crate::net::End;
 use crate::report::{Check, Tolerance};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Skip};
 use crate::stage::Stage;
 use crate::verify;
 
@@ -45,8 +48,12 @@ const SMALL: u64 = 3000;
 /// What comes in at the left is taken by processor 0: so that one acknowledges the server's SYN, while the
 /// client sends its request on processor 1 as soon as it may.
 fn by_two_processors(stage: &Stage) -> Result<()> {
+    if thread::available_parallelism().map_or(1, NonZero::get) < 2 {
+        bail!(Skip("there is one processor".to_owned()));
+    }
     let steer = "echo 1 > /sys/class/net/left0/queues/rx-0/rps_cpus";
-    stage.namespace(End::Left).run("sh", &["-c", steer])?;
+    let steered = stage.namespace(End::Left).run("sh", &["-c", steer]);
+    steered.map_err(|error| Skip(format!("the kernel steers no packets: {error:#}")))?;
     Ok(())
 }
 
