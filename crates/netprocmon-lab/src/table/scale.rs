@@ -4,8 +4,8 @@ use std::num::NonZero;
 use std::thread;
 
 use anyhow::{Result, bail};
-use netprocmon::IpVersion::V4;
-use netprocmon::Monitor;
+use netprocmon::IpVersion::{V4, V6};
+use netprocmon::{IpVersion, Monitor};
 
 use super::{args, at};
 use crate::net::End;
@@ -16,20 +16,21 @@ use crate::verify;
 
 pub(super) const ROWS: &[Scenario] = &[
     Scenario::new("3,000 small connections, ended by resets", |stage| {
-        small(stage, &[], &["--reset"])
+        small(stage, V4, &[], &["--reset"])
     }),
     Scenario::new("3,000 small connections, both ends speak first", |stage| {
-        small(stage, &["--greet"], &["--reset"])
+        small(stage, V4, &["--greet"], &["--reset"])
     }),
     Scenario::new(
-        "3,000 small connections, made by two processors at once",
-        |stage| {
-            by_two_processors(stage)?;
-            small(stage, &[], &["--reset", "--rest", "--processor", "1"])
-        },
+        "3,000 small connections, made by two processors at once, IPv4",
+        |stage| by_two_processors(stage, V4),
+    ),
+    Scenario::new(
+        "3,000 small connections, made by two processors at once, IPv6",
+        |stage| by_two_processors(stage, V6),
     ),
     Scenario::new("3,000 small connections, closed in order", |stage| {
-        small(stage, &[], &[])?;
+        small(stage, V4, &[], &[])?;
         time_waits(stage)
     })
     .own_comparison(),
@@ -47,26 +48,27 @@ const SMALL: u64 = 3000;
 
 /// What comes in at the left is taken by processor 0: so that one acknowledges the server's SYN, while the
 /// client sends its request on processor 1 as soon as it may.
-fn by_two_processors(stage: &Stage) -> Result<()> {
+fn by_two_processors(stage: &mut Stage, version: IpVersion) -> Result<()> {
     if thread::available_parallelism().map_or(1, NonZero::get) < 2 {
         bail!(Skip("there is one processor".to_owned()));
     }
     let steer = "echo 1 > /sys/class/net/left0/queues/rx-0/rps_cpus";
     let steered = stage.namespace(End::Left).run("sh", &["-c", steer]);
     steered.map_err(|error| Skip(format!("the kernel steers no packets: {error:#}")))?;
-    Ok(())
+    let client = ["--reset", "--rest", "--processor", "1"];
+    small(stage, version, &[], &client)
 }
 
-fn small(stage: &mut Stage, server: &[&str], client: &[&str]) -> Result<()> {
+fn small(stage: &mut Stage, version: IpVersion, server: &[&str], client: &[&str]) -> Result<()> {
     stage.count()?;
-    let (listen, count) = (End::Right.address(V4).to_string(), SMALL.to_string());
+    let (listen, count) = (End::Right.address(version).to_string(), SMALL.to_string());
     let with = |words: Vec<String>, more: &[&str]| {
         [words, more.iter().map(ToString::to_string).collect()].concat()
     };
     let words = args(["small-server", "--listen", &listen, "--count", &count]);
     let server = with(words, server);
     let mut server = stage.start(End::Right, "small-server", &server)?;
-    let to = at(End::Right, V4, server.port()?);
+    let to = at(End::Right, version, server.port()?);
     let words = args(["small-client", "--to", &to, "--count", &count]);
     let client = with(words, client);
     let client = stage.start(End::Left, "small-client", &client)?;
