@@ -11,8 +11,8 @@
 #define PACKETS_BITS 22
 
 /*
- * Above an amount: how often the socket was handed over. So the atomic addition of a packet tells
- * whether the hand-over has seen it, or was there first.
+ * Above an amount: twice how often the socket was handed over, and odd while it is. So the atomic addition of
+ * a packet tells whether the hand-over has seen it, or was there first.
  */
 #define EPOCH_SHIFT (BYTES_BITS + PACKETS_BITS)
 #define EPOCH (1ULL << EPOCH_SHIFT)

@@ -59,19 +59,21 @@ static __always_inline __u32 connection_allocate(void)
 	return at < max_connections ? at : 0;
 }
 
+/* Fills a row that nobody is shown yet. */
 static __always_inline __u64 connection_open(struct socket_state *socket, struct packet *packet,
 					     struct endpoints *ends, bool has_remote, __u32 state,
 					     __u32 parent)
 {
 	__u32 at = connection_allocate();
 	struct connection *row = at ? bpf_map_lookup_elem(&connections, &at) : 0;
+	struct owner owner = owner_of(socket);
 
 	if (!row) {
 		note_limit(connections_full);
 		return 0;
 	}
-	row->owner_start = socket->owner_start;
-	row->owner_tgid = socket->owner_tgid;
+	row->owner_start = owner.start;
+	row->owner_tgid = owner.tgid;
 	row->netns = socket->netns;
 	row->netns_turn = socket->netns_turn;
 	row->opened_ns = bpf_ktime_get_boot_ns();
@@ -90,8 +92,24 @@ static __always_inline __u64 connection_open(struct socket_state *socket, struct
 		__builtin_memcpy(row->remote, ends->remote, 16);
 		row->remote_port = ends->remote_port;
 	}
-	__sync_lock_test_and_set(&row->in_use, 1);
 	return ((__u64)row->generation << 32) | at;
+}
+
+/* Of two processors that met the same at once, one shows its row, and the other has that one, too. */
+static __always_inline void connection_show(__u64 reference)
+{
+	__u32 at = (__u32)reference;
+	struct connection *row = bpf_map_lookup_elem(&connections, &at);
+
+	if (row)
+		__sync_lock_test_and_set(&row->in_use, 1);
+}
+
+static __always_inline void connection_give_back(__u64 reference)
+{
+	__u32 at = (__u32)reference;
+
+	bpf_map_push_elem(&free_connections, &at, BPF_ANY);
 }
 
 /* The row behind a reference; nothing when user space has taken it back. */
@@ -122,8 +140,17 @@ ONCE __u64 peer_of(struct __sk_buff *skb, struct socket_state *socket, struct pa
 	if (known)
 		return *known;
 	row = connection_open(socket, packet, &ends, true, 0, (__u32)socket->connection);
-	if (row && bpf_map_update_elem(&peers, &key, &row, BPF_NOEXIST))
+	if (!row)
+		return 0;
+	if (bpf_map_update_elem(&peers, &key, &row, BPF_NOEXIST)) {
+		known = bpf_map_lookup_elem(&peers, &key);
+		if (known) {
+			connection_give_back(row);
+			return *known;
+		}
 		note_limit(connections_full);
+	}
+	connection_show(row);
 	return row;
 }
 
@@ -132,6 +159,7 @@ ONCE int connect_row(struct __sk_buff *skb, struct socket_state *socket, struct 
 	struct bpf_sock *sk = skb->sk;
 	struct endpoints ends = {};
 	bool has_remote;
+	__u64 row;
 
 	if (!sk || !socket || !packet)
 		return 0;
@@ -139,7 +167,13 @@ ONCE int connect_row(struct __sk_buff *skb, struct socket_state *socket, struct 
 	if (!sk || !read_endpoints(skb, packet, socket->protocol, tx, &ends))
 		return 0;
 	has_remote = sk->protocol == IPPROTO_TCP ? sk->state != TCP_LISTEN : sk->dst_port != 0;
-	socket->connection = connection_open(socket, packet, &ends, has_remote, sk->state, 0);
+	row = connection_open(socket, packet, &ends, has_remote, sk->state, 0);
+	if (!row)
+		return 0;
+	if (__sync_val_compare_and_swap(&socket->connection, 0, row))
+		connection_give_back(row);
+	else
+		connection_show(row);
 	return 0;
 }
 
@@ -192,10 +226,13 @@ static __always_inline void count_connection(struct __sk_buff *skb, struct socke
 			row->owner_tgid = caller.tgid;
 			row->owner_start = caller.start;
 		}
-	} else if (row->owner_tgid != socket->owner_tgid ||
-		   row->owner_start != socket->owner_start) {
-		row->owner_tgid = socket->owner_tgid;
-		row->owner_start = socket->owner_start;
+	} else {
+		struct owner owner = owner_of(socket);
+
+		if (row->owner_tgid != owner.tgid || row->owner_start != owner.start) {
+			row->owner_tgid = owner.tgid;
+			row->owner_start = owner.start;
+		}
 	}
 	if (row->ifindex != packet->ifindex)
 		row->ifindex = packet->ifindex;

@@ -43,6 +43,8 @@ typedef struct {
 } possible_net_t;
 
 struct sock_common {
+	__be16 skc_dport; /* remote */
+	__u16 skc_num; /* local */
 	__u16 skc_family;
 	volatile unsigned char skc_state;
 	possible_net_t skc_net;

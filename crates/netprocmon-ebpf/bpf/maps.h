@@ -43,11 +43,16 @@ struct socket_state {
 	__u64 peer; /* the row of the remote that an unconnected socket sent to last */
 	__u32 netns_turn;
 	__u8 steady; /* one process reads it: what comes in is not kept below */
-	__u8 sights; /* packets of a stream that have come in, up to SIGHTS; of a listener none */
-	__u8 unused[2];
+	__u8 sights; /* packets of a stream that have come in, up to SIGHTS: see arrival.h; of a listener none */
+	__u8 is_settled; /* it has from its listener what it was made of */
+	__u8 unused;
 	/* Written as packets come in, in softirq. */
 	__u64 came; /* everything that somebody is to read: an amount, above it the EPOCH */
-	__u64 unused1[7];
+	__u64 heir_start; /* whom it was handed over to last, or is being: see hand_over() */
+	__u64 listener_start; /* who owns what it was accepted by: see owner_of() */
+	__u32 heir_tgid;
+	__u32 listener_tgid;
+	__u64 unused1[4];
 	/* Written as packets go out, and by the calls that read and send. */
 	__u64 read; /* of what came: the rest is in `slot`, and perhaps not the owner's */
 	__u64 pending; /* went out, is in `slot`, and perhaps not the owner's: see is_pending() */
@@ -231,20 +236,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct state);
 } global SEC(".maps");
-
-/* A packet that a listener has seen: see was_seen() in socket.h. */
-struct sight {
-	__u64 numbers; /* sequence and acknowledgement */
-	__u64 jiffies;
-	__u32 len;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct sight);
-} last_sight SEC(".maps");
 
 static __always_inline struct state *the_state(void)
 {

@@ -44,6 +44,7 @@ ONCE int copy_piece(struct __sk_buff *skb, struct socket_state *socket, struct p
 	struct endpoints ends = {};
 	struct message *message;
 	__u32 from, length;
+	struct owner owner;
 
 	if (!socket || !packet)
 		return 0;
@@ -58,8 +59,9 @@ ONCE int copy_piece(struct __sk_buff *skb, struct socket_state *socket, struct p
 		return 0;
 	}
 	message->time_ns = bpf_ktime_get_boot_ns();
-	message->owner_start = socket->owner_start;
-	message->owner_tgid = socket->owner_tgid;
+	owner = owner_of(socket);
+	message->owner_start = owner.start;
+	message->owner_tgid = owner.tgid;
 	message->netns = socket->netns;
 	message->sequence =
 		socket->protocol == IPPROTO_TCP ? sequence_of(skb, packet) + skip : 0;

@@ -42,6 +42,7 @@
 #include "packet.h"
 #include "socket.h"
 #include "connection.h"
+#include "arrival.h"
 #include "names.h"
 #include "again.h"
 #include "calls.h"
@@ -138,6 +139,8 @@ static __always_inline int leave(struct __sk_buff *skb, bool names)
 		socket = meet(skb, own, false);
 		if (!socket)
 			return 1;
+		if (socket->protocol == IPPROTO_TCP && !own->is_settled)
+			own->is_settled = take_first_data(skb, socket, false);
 	}
 	packet = measure(skb, socket->protocol);
 	if (ask_who_sends(sk, socket, &packet)) {
@@ -187,38 +190,6 @@ int egress_named(struct __sk_buff *skb)
 	return leave(skb, true);
 }
 
-/*
- * Counts a packet that came in, and remembers it for whoever will read it. Nobody will read a bare
- * acknowledgement: it is the present owner's; nor does anybody ask while a stream is steady. The flag
- * is looked at before the slot, for a claim takes it away after it has changed the slot.
- */
-static __always_inline bool count_came(struct socket_state *socket, struct packet *packet)
-{
-	bool to_be_read = !socket->steady && (packet->len > packet->header ||
-					      socket->flags & SOCKET_PROVISIONAL);
-	/* What is not written is not read: its line is another's, or cold. */
-	__u64 epoch = to_be_read ? socket->came >> EPOCH_SHIFT : 0, came;
-	struct counters *counters, *again;
-
-	barrier();
-	counters = counters_for(socket, packet->ifindex, packet->version);
-	if (!counters)
-		return false;
-	count_rx(counters, packet);
-	if (!to_be_read)
-		return true;
-	came = __sync_fetch_and_add(&socket->came, amount_of(packet->wire, packet->packets));
-	if (came >> EPOCH_SHIFT == epoch)
-		return true;
-	/* It was handed over meanwhile, without this packet: the new owner's slot has it then. */
-	again = counters_for(socket, packet->ifindex, packet->version);
-	if (!again || again == counters)
-		return true;
-	carry(counters, again, rx_bytes, (__u64)packet->wire);
-	carry(counters, again, rx_packets, (__u64)packet->packets);
-	return true;
-}
-
 static __always_inline int arrive(struct __sk_buff *skb, bool names)
 {
 	struct socket_state *socket, *own;
@@ -238,7 +209,7 @@ static __always_inline int arrive(struct __sk_buff *skb, bool names)
 			return 1;
 	}
 	packet = measure(skb, socket->protocol);
-	if (is_seen_again(skb, own, packet.version) || !count_came(socket, &packet))
+	if (is_counted(skb, own, socket, &packet) || !count_came(socket, &packet))
 		return 1;
 	count_connection(skb, socket, &packet, false);
 	if (names && is_message(skb, socket, &packet, false))

@@ -47,10 +47,12 @@ static __always_inline void take_sent(struct socket_state *socket, __s64 sent, _
 }
 
 /*
- * Gives the socket to a new owner, with what is pending on it; what is not read stays pending. The
- * slot is changed first and the epoch after it: a packet that was counted in the old slot is either
- * among what is carried over, or finds the epoch changed and counts anew (count_came). `sent` is
- * what the new owner has sent in this call, EVERYTHING where the old one has never sent.
+ * Gives the socket to a new owner, with what is pending on it; what is not read stays pending. The epoch is
+ * raised twice, before anything has changed and when everything has: so a packet that came in before
+ * stands in the old slot and is carried over, and one that comes in meanwhile knows that it does (an odd
+ * epoch, or another than it began with), is not among what is carried, and sees to it itself that the heir
+ * has it (count_came()). `sent` is what the new owner has sent in this call, EVERYTHING where the old one
+ * has never sent.
  */
 ONCE int hand_over(struct socket_state *socket, __u64 start, __u32 tgid, __s64 sent)
 {
@@ -63,18 +65,21 @@ ONCE int hand_over(struct socket_state *socket, __u64 start, __u32 tgid, __s64 s
 	take_sent(socket, sent, &tx_bytes, &tx_packets);
 	socket->early_tx_payload = 0;
 	socket->early_rx_payload = 0;
+	socket->heir_start = start;
+	socket->heir_tgid = tgid;
+	/* Calls that read at once may be ahead of what came. */
+	split_amount(__sync_fetch_and_add(&socket->came, EPOCH) - socket->read, &rx_bytes,
+		     &rx_packets);
 	socket->owner_tgid = tgid;
 	/* A barrier, too: see change_slot(). */
 	__sync_lock_test_and_set(&socket->owner_start, start);
 	old = socket->slot;
 	socket->reads_in_a_row = 0;
 	if (old) {
-		slot = slot_of_socket(socket, socket->ifindex, socket->ip_version);
+		slot = slot_of_owner(socket, start, tgid, socket->ifindex, socket->ip_version);
 		socket->slot = slot;
 	}
-	/* Calls that read at once may be ahead of what came. */
-	split_amount(__sync_fetch_and_add(&socket->came, EPOCH) - socket->read, &rx_bytes,
-		     &rx_packets);
+	__sync_fetch_and_add(&socket->came, EPOCH);
 	from = slot_counters_of((__u32)old);
 	to = slot_counters_of((__u32)slot);
 	if (!old || !from || !to || from == to)

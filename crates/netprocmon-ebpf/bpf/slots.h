@@ -9,6 +9,23 @@
 #ifndef NETPROCMON_SLOTS_H
 #define NETPROCMON_SLOTS_H
 
+/* Who a socket is charged to. */
+struct owner {
+	__u64 start;
+	__u32 tgid; /* 0: nobody */
+};
+
+/*
+ * Its owner; of a connection that nobody has claimed yet that of its listener. That one stands apart, for it
+ * is noted by whoever meets the connection, on two processors at once perhaps, while somebody claims it.
+ */
+static __always_inline struct owner owner_of(struct socket_state *socket)
+{
+	if (socket->owner_tgid)
+		return (struct owner){ socket->owner_start, socket->owner_tgid };
+	return (struct owner){ socket->listener_start, socket->listener_tgid };
+}
+
 static __always_inline struct counters *slot_counters_of(__u32 slot)
 {
 	__u32 stripe = bpf_get_smp_processor_id() & ((1U << stripe_shift) - 1);
@@ -88,26 +105,27 @@ static __always_inline void tell_interface(struct socket_state *socket, __u32 if
 }
 
 /*
- * The slot of a socket's present owner on an interface. A full table takes the name from the
+ * The slot of a socket for one of its owners, on an interface. A full table takes the name from the
  * bytes, never the bytes: they go to the interface's `capacity` row, at worst to slot 0.
  */
-ONCE __u64 slot_of_socket(struct socket_state *socket, __u32 ifindex, __u32 version)
+ONCE __u64 slot_of_owner(struct socket_state *socket, __u64 start, __u32 tgid, __u32 ifindex,
+			 __u32 version)
 {
 	if (!socket)
 		return 0;
 	struct slot_key key = {
-		.start = socket->owner_start,
-		.tgid = socket->owner_tgid,
+		.start = start,
+		.tgid = tgid,
 		.ifindex = ifindex,
 		.netns = socket->netns,
 		.protocol = socket->protocol,
 		.ip_version = version,
-		.reason = socket->owner_tgid ? REASON_NONE : socket->reason,
+		.reason = tgid ? REASON_NONE : socket->reason,
 		.netns_turn = socket->netns_turn,
 	};
-	__u64 slot = slot_of_key(&key, key.tgid ? max_slots - RESERVED_SLOTS : max_slots);
+	__u64 slot = slot_of_key(&key, tgid ? max_slots - RESERVED_SLOTS : max_slots);
 
-	tell_interface(socket, ifindex, socket->owner_tgid);
+	tell_interface(socket, ifindex, tgid);
 	if (!slot) {
 		note_limit(slots_full);
 		key.start = 0;
@@ -122,8 +140,6 @@ ONCE __u64 slot_of_socket(struct socket_state *socket, __u32 ifindex, __u32 vers
 static __always_inline void use_slot(struct socket_state *socket, __u64 slot, __u32 ifindex,
 				     __u32 version)
 {
-	socket->read = socket->came;
-	socket->pending = 0;
 	socket->ifindex = ifindex;
 	socket->ip_version = version;
 	/* A barrier, too: see change_slot(). */
@@ -143,32 +159,45 @@ static __always_inline __u64 take(__u64 *pending)
 }
 
 /*
- * The socket goes over to another interface or IP version. Payload that a call had moved before
- * there was any packet (a corked datagram) stands under no interface, and goes along.
+ * The socket goes over to another interface or IP version, where nothing is pending yet. Payload that a
+ * call had moved before there was any packet (a corked datagram) stands under no interface, and goes
+ * along. A socket's first packets may do this on two processors at the same moment: neither may take for
+ * done what the other has just counted.
  */
 ONCE __u64 change_slot(struct socket_state *socket, __u32 ifindex, __u32 version)
 {
+	__u64 old, epoch, slot = 0;
 	struct counters *from, *to;
-	__u64 old, slot, start;
-	__u32 tgid;
+	struct owner owner;
 	bool early;
 
 	if (!socket)
 		return 0;
 	old = socket->slot;
 	early = old && !socket->ifindex;
-	start = socket->owner_start;
-	tgid = socket->owner_tgid;
-	barrier();
-	slot = slot_of_socket(socket, ifindex, version);
-	use_slot(socket, slot, ifindex, version);
+	if (old && socket->ifindex == ifindex && socket->ip_version == version) {
+		from = slot_counters_of((__u32)old);
+		if (from && from->generation == (__u32)(old >> 32))
+			return old;
+	}
+	if (old && !early) {
+		socket->read = socket->came;
+		socket->pending = 0;
+	}
 	/*
-	 * Handed over meanwhile, on another processor: then this is the old owner's slot. Either this sees
-	 * the new owner, or hand_over() sees this slot, for each writes first and looks afterwards.
+	 * Handed over meanwhile, on another processor: then this may be the old owner's slot, or nobody's, made
+	 * of halves of two. Either this sees the epoch, or hand_over() sees this slot, for each writes first and
+	 * looks afterwards. Twice is rare enough.
 	 */
-	if (socket->owner_tgid != tgid || socket->owner_start != start) {
-		slot = slot_of_socket(socket, ifindex, version);
+	for (int i = 0; i < 3; i++) {
+		epoch = socket->came >> EPOCH_SHIFT;
+		barrier();
+		owner = epoch & 1 ? (struct owner){ socket->heir_start, socket->heir_tgid } :
+				    owner_of(socket);
+		slot = slot_of_owner(socket, owner.start, owner.tgid, ifindex, version);
 		use_slot(socket, slot, ifindex, version);
+		if (*(volatile __u64 *)&socket->came >> EPOCH_SHIFT == epoch)
+			break;
 	}
 	if (!early)
 		return slot;

@@ -102,10 +102,7 @@ static __always_inline void end_of_steady(struct socket_state *socket, struct ca
 	socket->read = socket->came - amount_of(waiting + packets * header, packets);
 }
 
-/*
- * What was accepted by a listener belongs, provisionally, to whoever owns the listener. On two processors
- * at once the second is too late: somebody may have claimed the socket since.
- */
+/* What was accepted by a listener belongs to whoever owns the listener, until somebody claims it. */
 static __always_inline void inherit_from_listener(struct __sk_buff *skb,
 						  struct socket_state *socket, bool ingress)
 {
@@ -137,9 +134,9 @@ static __always_inline void inherit_from_listener(struct __sk_buff *skb,
 		listening = whole_of(listener, false);
 		if (!listening)
 			listening = bpf_sk_storage_get(&sockets, listener, 0, 0);
-		if (listening && listening->owner_tgid && !(socket->flags & SOCKET_KNOWN)) {
-			socket->owner_start = listening->owner_start;
-			socket->owner_tgid = listening->owner_tgid;
+		if (listening && listening->owner_tgid) {
+			socket->listener_start = listening->owner_start;
+			socket->listener_tgid = listening->owner_tgid;
 			socket->flags |= SOCKET_INCOMING;
 		}
 	}
@@ -230,6 +227,7 @@ static __noinline struct socket_state *meet(struct __sk_buff *skb, struct socket
 {
 	struct bpf_sock *sk = skb->sk;
 	struct socket_state *whole;
+	struct owner owner;
 
 	if (!sk)
 		return own;
@@ -243,8 +241,9 @@ static __noinline struct socket_state *meet(struct __sk_buff *skb, struct socket
 		own->protocol = IPPROTO_TCP;
 		own->netns = whole->netns;
 		own->netns_turn = whole->netns_turn;
-		own->owner_start = whole->owner_start;
-		own->owner_tgid = whole->owner_tgid;
+		owner = owner_of(whole);
+		own->owner_start = owner.start;
+		own->owner_tgid = owner.tgid;
 		own->reason = whole->reason;
 		own->flags |= SOCKET_KNOWN | SOCKET_SUBFLOW;
 		return whole;
@@ -252,54 +251,6 @@ static __noinline struct socket_state *meet(struct __sk_buff *skb, struct socket
 	if (!(own->flags & SOCKET_KNOWN))
 		introduce(skb, sk, own, ingress, false);
 	return own;
-}
-
-/*
- * Two processors may end one handshake at the same moment: with packet steering one has the client's
- * acknowledgement and the other its request. The kernel shows each packet to the listener's hook, one of
- * them makes the connection, and the other is looked up again and shown to the connection's
- * (req_stolen, tcp_v4_rcv). So each processor remembers what it has shown a listener last.
- *
- * A packet that was sent twice has the same numbers, but then the connection was made of the first one:
- * which had data as this one has, or none as this one has none.
- */
-static __noinline int was_seen(struct __sk_buff *skb, struct socket_state *own, __u32 version)
-{
-	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
-	__u32 at = ip_header(data, end, version, IPPROTO_TCP), len = skb->len, zero = 0;
-	struct sight *last = bpf_map_lookup_elem(&last_sight, &zero);
-	struct bpf_sock *sk = skb->sk;
-	__u8 *header = data + at;
-	struct tcp_sock *tcp;
-	__u64 numbers;
-
-	if (!last || !sk || at > 300 || (void *)(header + 13) > end)
-		return false;
-	__builtin_memcpy(&numbers, header + 4, sizeof(numbers));
-	if (sk->state == TCP_LISTEN) {
-		*last = (struct sight){ .numbers = numbers, .jiffies = bpf_jiffies64(), .len = len };
-		return false;
-	}
-	own->sights++;
-	if (last->numbers != numbers || last->len != len || bpf_jiffies64() - last->jiffies > 1)
-		return false;
-	last->numbers = 0;
-	sk = bpf_sk_fullsock(sk);
-	tcp = sk && sk->type == SOCK_STREAM ? bpf_skc_to_tcp_sock(sk) : 0;
-	if (!tcp)
-		return false;
-	if (len > at + (header[12] >> 4) * 4)
-		return !tcp->data_segs_in;
-	return tcp->data_segs_in || !tcp->segs_in;
-}
-
-/* The processor that is late may be so by more than it takes to accept a connection, and to read it. */
-#define SIGHTS 16
-
-static __always_inline bool is_seen_again(struct __sk_buff *skb, struct socket_state *own,
-					  __u32 version)
-{
-	return own->sights < SIGHTS && own->protocol == IPPROTO_TCP && was_seen(skb, own, version);
 }
 
 /* The kernel's ICMP sockets answer echoes, and tell of ports that nobody listens on. */

@@ -18,6 +18,7 @@ mod datagram;
 mod device;
 mod fate;
 mod full;
+mod handshake;
 mod icmp;
 mod interpreters;
 mod lifetime;
@@ -49,7 +50,7 @@ const fn room(title: &'static str, rows: &'static [Scenario]) -> Room {
 }
 
 /// Every row, in the order in which they run.
-pub const ROOMS: [Room; 24] = [
+pub const ROOMS: [Room; 25] = [
     room("TCP", tcp::ROWS),
     room("UDP", udp::ROWS),
     room("ICMP", icmp::ROWS),
@@ -63,6 +64,7 @@ pub const ROOMS: [Room; 24] = [
     room("Tables too small on purpose", full::ROWS),
     room("Fates of processes and namespaces", fate::ROWS),
     room("More than one monitor", company::ROWS),
+    room("What makes a connection", handshake::ROWS),
     room("Each connection", connection::ROWS),
     room("Every way of using a stream", stream::ROWS),
     room(

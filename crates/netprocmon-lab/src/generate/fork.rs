@@ -1,7 +1,7 @@
 //! fork(2), for the generators whose subject is a process that was forked and not executed.
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, WaitOptions};
+use rustix::process::{Pid, Signal, WaitOptions, set_parent_process_death_signal};
 
 /// Runs `child` in a forked process and gives its pid. The process ends with 0 when `child`
 /// succeeds, else with 1; nothing of the parent's (destructors, buffers) runs in it.
@@ -25,6 +25,14 @@ pub(super) fn fork(child: impl FnOnce() -> Result<()>) -> Result<Pid> {
         }
         pid => Pid::from_raw(pid).context("fork gave a pid that is none"),
     }
+}
+
+/// The same for a worker, which has nothing to do any more when its master is gone.
+pub(super) fn worker(child: impl FnOnce() -> Result<()>) -> Result<Pid> {
+    fork(|| {
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        child()
+    })
 }
 
 /// Waits for the end of a forked process, which must be a success.

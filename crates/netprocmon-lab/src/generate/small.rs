@@ -1,18 +1,19 @@
 //! Very many small connections, one after another: a request of 100 bytes, a reply of 300. A server that
 //! greets has sent all of it but the last byte before it is asked: both ends speak first, at the same
-//! moment.
+//! moment. A request may come with the packet that makes the connection, and workers may serve it.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use rustix::net::sockopt::set_socket_linger;
+use rustix::net::{SendFlags, sendto};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use super::{Account, Event, say, wait_for_release};
+use super::{Account, Event, fork, say, socket, wait_for_release};
 
 /// Serves small connections.
 #[derive(Debug, Args)]
@@ -24,6 +25,15 @@ pub struct Server {
     /// Reply before anything was asked, but for the last byte.
     #[arg(long)]
     greet: bool,
+    /// Processes to fork, which accept on the parent's listener, each an equal share.
+    #[arg(long, default_value_t = 0)]
+    workers: usize,
+    /// Accept no connection before its request is there (`TCP_DEFER_ACCEPT`).
+    #[arg(long)]
+    defer: bool,
+    /// Take requests that come in the SYN (TCP Fast Open, RFC 7413).
+    #[arg(long)]
+    fast_open: bool,
 }
 
 /// Makes small connections.
@@ -36,9 +46,12 @@ pub struct Client {
     /// End each with a reset, which leaves no time-wait, instead of an orderly close.
     #[arg(long)]
     reset: bool,
-    /// Rest for a millisecond before the end: what another processor has late is there by then.
+    /// Rest for two milliseconds before the end: what another processor has late is there by then.
     #[arg(long)]
     rest: bool,
+    /// Send the request in the SYN.
+    #[arg(long)]
+    fast_open: bool,
     /// Run on this processor alone.
     #[arg(long)]
     processor: Option<usize>,
@@ -50,12 +63,38 @@ const REPLY: usize = 300;
 impl Server {
     pub(super) fn run(self) -> Result<()> {
         let listener = TcpListener::bind((self.listen, 0)).context("listen")?;
+        if self.defer {
+            let (level, name) = (libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT);
+            socket::set(&listener, level, name, 10).context("defer accepting")?;
+        }
+        if self.fast_open {
+            let (level, name) = (libc::IPPROTO_TCP, libc::TCP_FASTOPEN);
+            socket::set(&listener, level, name, 16).context("allow fast opening")?;
+        }
         let port = listener.local_addr()?.port();
+        if self.workers == 0 {
+            say(&Event::Listening { port })?;
+            return self.serve(&listener, self.count);
+        }
+        let share = self.count / self.workers;
+        ensure!(share * self.workers == self.count, "no equal shares");
+        for _ in 0..self.workers {
+            fork::worker(|| self.serve(&listener, share))?;
+        }
         say(&Event::Listening { port })?;
+        say(&Event::Moved(Account::of_this_process()))?;
+        wait_for_release()?;
+        for _ in 0..self.workers {
+            fork::join(None)?;
+        }
+        Ok(())
+    }
+
+    fn serve(&self, listener: &TcpListener, count: usize) -> Result<()> {
         let mut account = Account::of_this_process();
         let reply = [0x5a; REPLY];
         let greeting = if self.greet { REPLY - 1 } else { 0 };
-        for _ in 0..self.count {
+        for _ in 0..count {
             let (mut stream, _) = listener.accept().context("accept")?;
             stream.write_all(&reply[..greeting])?;
             stream.read_exact(&mut [0; REQUEST])?;
@@ -78,13 +117,12 @@ impl Client {
         }
         let mut account = Account::of_this_process();
         for _ in 0..self.count {
-            let mut stream = TcpStream::connect(self.to).context("connect")?;
-            stream.write_all(&[0x5a; REQUEST])?;
+            let mut stream = self.ask()?;
             stream.read_exact(&mut [0; REPLY])?;
             account.sent += REQUEST as u64;
             account.recv += REPLY as u64;
             if self.rest {
-                thread::sleep(Duration::from_millis(1));
+                thread::sleep(Duration::from_millis(2));
             }
             if self.reset {
                 set_socket_linger(&stream, Some(Duration::ZERO))?;
@@ -92,5 +130,19 @@ impl Client {
         }
         say(&Event::Moved(account))?;
         wait_for_release()
+    }
+    /// A connection with the request on its way.
+    fn ask(&self) -> Result<TcpStream> {
+        let request = [0x5a; REQUEST];
+        if !self.fast_open {
+            let mut stream = TcpStream::connect(self.to).context("connect")?;
+            stream.write_all(&request)?;
+            return Ok(stream);
+        }
+        let stream = socket::open(self.to, libc::SOCK_STREAM, 0)?;
+        let flags = SendFlags::from_bits_retain(libc::MSG_FASTOPEN.cast_unsigned());
+        let sent = sendto(&stream, &request, flags, &self.to).context("connect and send")?;
+        ensure!(sent == REQUEST, "{sent} bytes went with the SYN");
+        Ok(stream.into())
     }
 }

@@ -98,7 +98,7 @@ impl Server {
         }
         let share = self.connections / self.workers;
         for _ in 0..self.workers {
-            fork::fork(|| self.serve(&listener, share))?;
+            fork::worker(|| self.serve(&listener, share))?;
         }
         say(&Event::Listening { port })?;
         say(&Event::Moved(Account::of_this_process()))?;

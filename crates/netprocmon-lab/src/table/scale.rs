@@ -1,16 +1,13 @@
 //! Many: small connections, bursts side by side, open sockets, and processes that nobody looks at.
 
-use std::num::NonZero;
-use std::thread;
-
-use anyhow::{Result, bail};
-use netprocmon::IpVersion::{V4, V6};
+use anyhow::Result;
+use netprocmon::IpVersion::V4;
 use netprocmon::{IpVersion, Monitor};
 
 use super::{args, at};
 use crate::net::End;
 use crate::report::{Check, Tolerance};
-use crate::scenario::{Scenario, Skip};
+use crate::scenario::Scenario;
 use crate::stage::Stage;
 use crate::verify;
 
@@ -21,14 +18,6 @@ pub(super) const ROWS: &[Scenario] = &[
     Scenario::new("3,000 small connections, both ends speak first", |stage| {
         small(stage, V4, &["--greet"], &["--reset"])
     }),
-    Scenario::new(
-        "3,000 small connections, made by two processors at once, IPv4",
-        |stage| by_two_processors(stage, V4),
-    ),
-    Scenario::new(
-        "3,000 small connections, made by two processors at once, IPv6",
-        |stage| by_two_processors(stage, V6),
-    ),
     Scenario::new("3,000 small connections, closed in order", |stage| {
         small(stage, V4, &[], &[])?;
         time_waits(stage)
@@ -45,19 +34,6 @@ pub(super) const ROWS: &[Scenario] = &[
 ];
 
 const SMALL: u64 = 3000;
-
-/// What comes in at the left is taken by processor 0: so that one acknowledges the server's SYN, while the
-/// client sends its request on processor 1 as soon as it may.
-fn by_two_processors(stage: &mut Stage, version: IpVersion) -> Result<()> {
-    if thread::available_parallelism().map_or(1, NonZero::get) < 2 {
-        bail!(Skip("there is one processor".to_owned()));
-    }
-    let steer = "echo 1 > /sys/class/net/left0/queues/rx-0/rps_cpus";
-    let steered = stage.namespace(End::Left).run("sh", &["-c", steer]);
-    steered.map_err(|error| Skip(format!("the kernel steers no packets: {error:#}")))?;
-    let client = ["--reset", "--rest", "--processor", "1"];
-    small(stage, version, &[], &client)
-}
 
 fn small(stage: &mut Stage, version: IpVersion, server: &[&str], client: &[&str]) -> Result<()> {
     stage.count()?;
