@@ -13,7 +13,8 @@
  * acknowledgement: it is the present owner's; nor does anybody ask while a stream is steady. The flag
  * is looked at before the slot, for a claim takes it away after it has changed the slot.
  */
-static __always_inline bool count_came(struct socket_state *socket, struct packet *packet)
+static __always_inline bool count_came(struct socket_state *socket, struct packet *packet,
+				       bool in_softirq)
 {
 	bool to_be_read = !socket->steady && (packet->len > packet->header ||
 					      socket->flags & SOCKET_PROVISIONAL);
@@ -25,7 +26,7 @@ static __always_inline bool count_came(struct socket_state *socket, struct packe
 	counters = counters_for(socket, packet->ifindex, packet->version);
 	if (!counters)
 		return false;
-	count_rx(counters, packet);
+	count_rx(counters, packet, in_softirq);
 	if (!to_be_read)
 		return true;
 	came = __sync_fetch_and_add(&socket->came, amount_of(packet->wire, packet->packets));
@@ -167,7 +168,8 @@ ONCE int take_first_data(struct __sk_buff *skb, struct socket_state *socket, boo
 		return true;
 	if (track_connections && !socket->connection)
 		connect_row(skb, socket, &first.packet, !ingress);
-	if (count_came(socket, &first.packet))
+	/* What goes out may do so outside softirq. */
+	if (count_came(socket, &first.packet, false))
 		count_connection(skb, socket, &first.packet, false);
 	return true;
 }

@@ -18,7 +18,7 @@
  * Counting in cgroup_skb and claiming elsewhere meet in the socket's own storage (owner.h). What a
  * packet costs there is one storage look-up, one array access and two additions, which on the way
  * out are atomic although the counters are per CPU: egress runs in process context with bottom halves
- * enabled and can be interrupted by egress in softirq. On the way in: add_in_softirq() in packet.h.
+ * enabled and can be interrupted by egress in softirq. On the way in: add_rx() in packet.h.
  *
  * Each program is loaded on its own; one that a kernel refuses is missed, not fatal (src/hooks.rs).
  * Minimum: Linux 5.11 for the full set (5.19 with multipath TCP), BTF, CAP_BPF + CAP_PERFMON +
@@ -76,7 +76,7 @@ ONCE int count_stateless(struct __sk_buff *skb, bool tx)
 	if (tx)
 		count_tx(counters, &packet);
 	else
-		count_rx(counters, &packet);
+		count_rx(counters, &packet, true);
 	return 0;
 }
 
@@ -209,7 +209,7 @@ static __always_inline int arrive(struct __sk_buff *skb, bool names)
 			return 1;
 	}
 	packet = measure(skb, socket->protocol);
-	if (is_counted(skb, own, socket, &packet) || !count_came(socket, &packet))
+	if (is_counted(skb, own, socket, &packet) || !count_came(socket, &packet, true))
 		return 1;
 	count_connection(skb, socket, &packet, false);
 	if (names && is_message(skb, socket, &packet, false))

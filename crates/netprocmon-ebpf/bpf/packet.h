@@ -125,21 +125,21 @@ static __always_inline void count_tx(struct counters *counters, struct packet *p
  * need not be atomic where no other processor has the stripe: an atomic one waits for everything that was
  * asked of memory before it. With PREEMPT_RT one softirq can interrupt another.
  */
-static __always_inline void add_in_softirq(__u64 *counter, __u64 amount)
+static __always_inline void add_rx(__u64 *counter, __u64 amount, bool in_softirq)
 {
-	if (own_stripes && bpf_core_field_exists(struct spinlock, rlock))
+	if (in_softirq && own_stripes && bpf_core_field_exists(struct spinlock, rlock))
 		*counter += amount;
 	else
 		add(*counter, amount);
 }
 
-static __always_inline void count_rx(struct counters *counters, struct packet *packet)
+static __always_inline void count_rx(struct counters *counters, struct packet *packet, bool in_softirq)
 {
-	add_in_softirq(&counters->rx_bytes, packet->wire);
-	add_in_softirq(&counters->rx_packets, packet->packets);
+	add_rx(&counters->rx_bytes, packet->wire, in_softirq);
+	add_rx(&counters->rx_packets, packet->packets, in_softirq);
 	if (packet->packets > 1) {
-		add_in_softirq(&counters->rx_merged_bytes, packet->wire - packet->len);
-		add_in_softirq(&counters->rx_merged_packets, packet->packets - 1);
+		add_rx(&counters->rx_merged_bytes, packet->wire - packet->len, in_softirq);
+		add_rx(&counters->rx_merged_packets, packet->packets - 1, in_softirq);
 	}
 }
 
