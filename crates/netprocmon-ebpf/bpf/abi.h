@@ -50,8 +50,9 @@ struct counters {
 	__u64 tx_payload;
 	__u64 rx_payload;
 	__u32 generation; /* raised by user space when it takes the slot back */
-	__u32 unused0;
-	__u64 unused1;
+	__u32 ifindex;	  /* with the next, of its key: looked at by each packet */
+	__u8 ip_version;
+	__u8 unused[7];
 	/* second line */
 	__u64 retransmitted_bytes;
 	__u64 retransmitted_packets;
@@ -59,7 +60,7 @@ struct counters {
 	__u64 tx_merged_packets;
 	__u64 rx_merged_bytes;
 	__u64 rx_merged_packets;
-	__u64 unused2[2];
+	__u64 unused1[2];
 };
 _Static_assert(sizeof(struct counters) == 128, "shared with abi.rs");
 

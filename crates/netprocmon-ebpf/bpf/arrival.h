@@ -92,11 +92,10 @@ static __always_inline __u64 first_data_in(__u8 *header)
 
 /* Notes what a listener is shown; of one that nobody owns yet the iterator may carry it away. */
 static __always_inline void note_sight(struct __sk_buff *skb, struct socket_state *listening,
-				       struct packet *packet, __u8 *header, __u64 numbers,
+				       struct packet *packet, __u64 key, __u64 numbers,
 				       struct sight *last)
 {
 	struct owner owner = owner_of(listening);
-	__u64 key = first_data_in(header);
 
 	last->numbers = numbers;
 	last->time_ns = bpf_ktime_get_ns();
@@ -114,12 +113,11 @@ static __always_inline void note_sight(struct __sk_buff *skb, struct socket_stat
 /* Takes a packet from its listener; where that cannot be done any more it stays there. */
 static __always_inline bool take_back(struct sight *sight)
 {
+	struct counters *counters = counters_at(sight->slot);
 	struct packet *packet = &sight->packet;
-	struct counters *counters;
 	struct connection *row;
 
-	counters = sight->slot ? slot_counters_of((__u32)sight->slot) : 0;
-	if (!counters || counters->generation != (__u32)(sight->slot >> 32))
+	if (!counters)
 		return false;
 	add(counters->rx_bytes, -(__u64)packet->wire);
 	add(counters->rx_packets, -(__u64)packet->packets);
@@ -136,9 +134,10 @@ static __always_inline bool take_back(struct sight *sight)
 }
 
 /*
- * A connection that was made of a packet with data has that from its listener. A server that asks for no connection before its data does that (TCP_DEFER_ACCEPT), TCP
- * Fast Open, an acknowledgement that was lost or overtaken. While another processor is still at it there
- * is none in it; gives whether there is nothing more to ask.
+ * A connection that was made of a packet with data has that from its listener: where the server wants no
+ * connection before its data (TCP_DEFER_ACCEPT), with TCP Fast Open, when an acknowledgement was lost or
+ * overtaken. While another processor is still at it there is none in it; gives whether there is nothing
+ * more to ask.
  */
 ONCE int take_first_data(struct __sk_buff *skb, struct socket_state *socket, bool ingress)
 {
@@ -186,10 +185,9 @@ ONCE int take_first_data(struct __sk_buff *skb, struct socket_state *socket, boo
  * A packet that was sent twice has the same numbers, but then the connection was made of the first one:
  * which had data as this one has, or none as this one has none.
  */
-static __always_inline bool is_second_sight(struct bpf_sock *sk, struct packet *packet,
-					    __u8 *header, __u64 numbers, struct sight *last)
+static __always_inline bool is_second_sight(struct bpf_sock *sk, struct packet *packet, __u64 key,
+					    __u64 numbers, struct sight *last)
 {
-	__u64 key = first_data_in(header);
 	struct tcp_sock *tcp;
 
 	if (last->numbers != numbers || last->packet.len != packet->len ||
@@ -220,13 +218,13 @@ static __noinline int look_back(struct __sk_buff *skb, struct socket_state *own,
 	if (!last || !sk || at > 300 || (void *)(header + 14) > end)
 		return false;
 	__builtin_memcpy(&numbers, header + 4, sizeof(numbers));
+	key = first_data_in(header);
 	if (sk->state == TCP_LISTEN) {
-		note_sight(skb, socket, packet, header, numbers, last);
+		note_sight(skb, socket, packet, key, numbers, last);
 		return false;
 	}
-	key = first_data_in(header);
 	own->sights++;
-	if (!is_second_sight(sk, packet, header, numbers, last)) {
+	if (!is_second_sight(sk, packet, key, numbers, last)) {
 		if (!own->is_settled)
 			own->is_settled = take_first_data(skb, socket, true);
 		return false;

@@ -74,21 +74,20 @@ ONCE int hand_over(struct socket_state *socket, __u64 start, __u32 tgid, __s64 s
 	/* A barrier, too: see change_slot(). */
 	__sync_lock_test_and_set(&socket->owner_start, start);
 	old = socket->slot;
+	from = counters_at(old);
 	socket->reads_in_a_row = 0;
 	if (old) {
-		slot = slot_of_owner(socket, start, tgid, socket->ifindex, socket->ip_version);
+		slot = slot_of_owner(socket, start, tgid, from ? from->ifindex : socket->ifindex,
+				     from ? from->ip_version : socket->ip_version);
 		socket->slot = slot;
 	}
 	__sync_fetch_and_add(&socket->came, EPOCH);
-	from = slot_counters_of((__u32)old);
-	to = slot_counters_of((__u32)slot);
-	if (!old || !from || !to || from == to)
-		return 0;
 	/* A slot that was taken back has been read out: what is pending in it stays there. */
-	if (from->generation != (__u32)(old >> 32)) {
+	if (old && !from)
 		socket->read = socket->came;
+	to = slot_counters_of((__u32)slot);
+	if (!from || !to || from == to)
 		return 0;
-	}
 	carry(from, to, rx_bytes, rx_bytes);
 	carry(from, to, rx_packets, rx_packets);
 	carry(from, to, tx_bytes, tx_bytes);

@@ -34,6 +34,14 @@ static __always_inline struct counters *slot_counters_of(__u32 slot)
 	return bpf_map_lookup_elem(&slot_counters, &at);
 }
 
+/* The counters behind a reference; nothing when user space has taken the slot back. */
+static __always_inline struct counters *counters_at(__u64 reference)
+{
+	struct counters *counters = reference ? slot_counters_of((__u32)reference) : 0;
+
+	return counters && counters->generation == (__u32)(reference >> 32) ? counters : 0;
+}
+
 static __always_inline __u64 slot_reference(__u32 slot)
 {
 	struct counters *counters = slot_counters_of(slot);
@@ -56,6 +64,20 @@ static __always_inline __u32 slot_allocate(__u32 limit)
 	return slot < limit ? slot : 0;
 }
 
+/* Tells each stripe of a slot that nobody has yet what it is for. */
+static __always_inline void dedicate(__u32 slot, struct slot_key *key)
+{
+	for (__u32 stripe = 0; stripe < 1U << stripe_shift; stripe++) {
+		__u32 at = (slot << stripe_shift) | stripe;
+		struct counters *counters = bpf_map_lookup_elem(&slot_counters, &at);
+
+		if (!counters)
+			return;
+		counters->ifindex = key->ifindex;
+		counters->ip_version = key->ip_version;
+	}
+}
+
 /* The slot of a key, new or old; 0 when the table is full. */
 static __always_inline __u64 slot_of_key(struct slot_key *key, __u32 limit)
 {
@@ -72,6 +94,7 @@ static __always_inline __u64 slot_of_key(struct slot_key *key, __u32 limit)
 	if (!record)
 		return 0;
 	record->key = *key;
+	dedicate(slot, key);
 	if (bpf_map_update_elem(&slot_index, key, &slot, BPF_NOEXIST)) {
 		/* Another CPU was faster, or the table is full after all. */
 		bpf_map_push_elem(&free_slots, &slot, BPF_ANY);
@@ -174,12 +197,10 @@ ONCE __u64 change_slot(struct socket_state *socket, __u32 ifindex, __u32 version
 	if (!socket)
 		return 0;
 	old = socket->slot;
-	early = old && !socket->ifindex;
-	if (old && socket->ifindex == ifindex && socket->ip_version == version) {
-		from = slot_counters_of((__u32)old);
-		if (from && from->generation == (__u32)(old >> 32))
-			return old;
-	}
+	from = counters_at(old);
+	if (from && from->ifindex == ifindex && from->ip_version == version)
+		return old;
+	early = from && !from->ifindex;
 	if (old && !early) {
 		socket->read = socket->came;
 		socket->pending = 0;
@@ -201,9 +222,8 @@ ONCE __u64 change_slot(struct socket_state *socket, __u32 ifindex, __u32 version
 	}
 	if (!early)
 		return slot;
-	from = slot_counters_of((__u32)old);
 	to = slot_counters_of((__u32)slot);
-	if (from && to && from != to && from->generation == (__u32)(old >> 32)) {
+	if (to && from != to) {
 		__u64 sent = take(&socket->early_tx_payload);
 		__u64 received = take(&socket->early_rx_payload);
 
@@ -213,18 +233,17 @@ ONCE __u64 change_slot(struct socket_state *socket, __u32 ifindex, __u32 version
 	return slot;
 }
 
-/* The counters for a packet of this socket. */
+/*
+ * The counters for a packet of this socket. What they are for is written in themselves: the socket's own
+ * note of it may be about to change, on another processor, where packets of another interface come in.
+ */
 static __always_inline struct counters *counters_for(struct socket_state *socket, __u32 ifindex,
 						     __u32 version)
 {
-	__u64 slot = socket->slot;
-	struct counters *counters;
+	struct counters *counters = counters_at(socket->slot);
 
-	if (slot && socket->ifindex == ifindex && socket->ip_version == version) {
-		counters = slot_counters_of((__u32)slot);
-		if (counters && counters->generation == (__u32)(slot >> 32))
-			return counters;
-	}
+	if (counters && counters->ifindex == ifindex && counters->ip_version == version)
+		return counters;
 	return slot_counters_of((__u32)change_slot(socket, ifindex, version));
 }
 

@@ -40,15 +40,16 @@ pub(crate) struct SlotCounters {
     pub(crate) tx_payload: AtomicU64,
     pub(crate) rx_payload: AtomicU64,
     pub(crate) generation: AtomicU32,
-    unused0: u32,
-    unused1: u64,
+    ifindex: u32,
+    ip_version: u8,
+    unused: [u8; 7],
     pub(crate) retransmitted_bytes: AtomicU64,
     pub(crate) retransmitted_packets: AtomicU64,
     pub(crate) tx_merged_bytes: AtomicU64,
     pub(crate) tx_merged_packets: AtomicU64,
     pub(crate) rx_merged_bytes: AtomicU64,
     pub(crate) rx_merged_packets: AtomicU64,
-    unused2: [u64; 2],
+    unused1: [u64; 2],
 }
 
 /// `struct connection`; everything else is written before `in_use`.
