@@ -72,22 +72,9 @@ impl Server {
             socket::set(&listener, level, name, 16).context("allow fast opening")?;
         }
         let port = listener.local_addr()?.port();
-        if self.workers == 0 {
-            say(&Event::Listening { port })?;
-            return self.serve(&listener, self.count);
-        }
-        let share = self.count / self.workers;
-        ensure!(share * self.workers == self.count, "no equal shares");
-        for _ in 0..self.workers {
-            fork::worker(|| self.serve(&listener, share))?;
-        }
-        say(&Event::Listening { port })?;
-        say(&Event::Moved(Account::of_this_process()))?;
-        wait_for_release()?;
-        for _ in 0..self.workers {
-            fork::join(None)?;
-        }
-        Ok(())
+        fork::serve(port, self.count, self.workers, |share| {
+            self.serve(&listener, share)
+        })
     }
 
     fn serve(&self, listener: &TcpListener, count: usize) -> Result<()> {
@@ -131,6 +118,7 @@ impl Client {
         say(&Event::Moved(account))?;
         wait_for_release()
     }
+
     /// A connection with the request on its way.
     fn ask(&self) -> Result<TcpStream> {
         let request = [0x5a; REQUEST];

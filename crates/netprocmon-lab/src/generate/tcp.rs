@@ -92,21 +92,9 @@ impl Server {
     pub(super) fn run(self) -> Result<()> {
         let listener = TcpListener::bind((self.listen, 0)).context("listen")?;
         let port = listener.local_addr()?.port();
-        if self.workers == 0 {
-            say(&Event::Listening { port })?;
-            return self.serve(&listener, self.connections);
-        }
-        let share = self.connections / self.workers;
-        for _ in 0..self.workers {
-            fork::worker(|| self.serve(&listener, share))?;
-        }
-        say(&Event::Listening { port })?;
-        say(&Event::Moved(Account::of_this_process()))?;
-        wait_for_release()?;
-        for _ in 0..self.workers {
-            fork::join(None)?;
-        }
-        Ok(())
+        fork::serve(port, self.connections, self.workers, |share| {
+            self.serve(&listener, share)
+        })
     }
 
     fn serve(&self, listener: &TcpListener, connections: usize) -> Result<()> {

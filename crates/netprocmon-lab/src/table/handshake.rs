@@ -148,11 +148,12 @@ fn charged(snapshot: &Snapshot, case: &Case, master: Pid) -> Vec<Check> {
         Some(payload + packets * header + syns * syn)
     };
     let mut checks = Vec::new();
-    let mut rows = (0, 0);
+    let (mut servers, mut rows) = (0, (0, 0));
     for usage in &snapshot.processes {
         let is_master = usage.process.pid == master;
         let is_worker = usage.process.ppid == Some(master);
         if is_master || is_worker {
+            servers += 1;
             let syns = match (is_master, case.fast) {
                 (true, false) => count,
                 (true, true) | (false, false) => 0,
@@ -176,6 +177,9 @@ fn charged(snapshot: &Snapshot, case: &Case, master: Pid) -> Vec<Check> {
             }
         }
     }
+    let what = "master and workers";
+    let all = 1 + WORKERS as u64;
+    checks.push(Check::number(what, all, Some(servers), Tolerance::Exact));
     let what = "connections of the workers";
     checks.push(Check::number(what, count, Some(rows.0), Tolerance::Exact));
     let what = "connections, by their packets";

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use netprocmon::IpVersion::V4;
-use netprocmon::{IpVersion, Monitor};
+use netprocmon::Monitor;
 
 use super::{args, at};
 use crate::net::End;
@@ -13,13 +13,13 @@ use crate::verify;
 
 pub(super) const ROWS: &[Scenario] = &[
     Scenario::new("3,000 small connections, ended by resets", |stage| {
-        small(stage, V4, &[], &["--reset"])
+        small(stage, &[], &["--reset"])
     }),
     Scenario::new("3,000 small connections, both ends speak first", |stage| {
-        small(stage, V4, &["--greet"], &["--reset"])
+        small(stage, &["--greet"], &["--reset"])
     }),
     Scenario::new("3,000 small connections, closed in order", |stage| {
-        small(stage, V4, &[], &[])?;
+        small(stage, &[], &[])?;
         time_waits(stage)
     })
     .own_comparison(),
@@ -35,16 +35,16 @@ pub(super) const ROWS: &[Scenario] = &[
 
 const SMALL: u64 = 3000;
 
-fn small(stage: &mut Stage, version: IpVersion, server: &[&str], client: &[&str]) -> Result<()> {
+fn small(stage: &mut Stage, server: &[&str], client: &[&str]) -> Result<()> {
     stage.count()?;
-    let (listen, count) = (End::Right.address(version).to_string(), SMALL.to_string());
+    let (listen, count) = (End::Right.address(V4).to_string(), SMALL.to_string());
     let with = |words: Vec<String>, more: &[&str]| {
         [words, more.iter().map(ToString::to_string).collect()].concat()
     };
     let words = args(["small-server", "--listen", &listen, "--count", &count]);
     let server = with(words, server);
     let mut server = stage.start(End::Right, "small-server", &server)?;
-    let to = at(End::Right, version, server.port()?);
+    let to = at(End::Right, V4, server.port()?);
     let words = args(["small-client", "--to", &to, "--count", &count]);
     let client = with(words, client);
     let client = stage.start(End::Left, "small-client", &client)?;
