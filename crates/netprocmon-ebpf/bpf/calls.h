@@ -147,8 +147,8 @@ static __always_inline int note_received(struct sock *sk, int ret, int flags)
 }
 
 /* 6.3. */
-ONE_OF_TWO(sock_send_length, note_sent(sk, ret), struct sock *sk, int ret, int flags)
-ONE_OF_TWO(sock_recv_length, note_received(sk, ret, flags), struct sock *sk, int ret, int flags)
+ONE_OF_THREE(sock_send_length, note_sent(sk, ret), struct sock *sk, int ret, int flags)
+ONE_OF_THREE(sock_recv_length, note_received(sk, ret, flags), struct sock *sk, int ret, int flags)
 
 /*
  * Before 6.3. Sockets of IPv6 have functions of their own, though not for every protocol. A call that
@@ -251,6 +251,6 @@ static __always_inline int note_read_of_stream(struct sock *sk)
 	return 0;
 }
 
-TWICE(tcp_rcv_space_adjust, note_read_of_stream(sk), struct sock *sk)
+EACH_OF_THREE(tcp_rcv_space_adjust, note_read_of_stream(sk), struct sock *sk)
 
 #endif

@@ -391,8 +391,8 @@ static __always_inline int note_fork(struct task_struct *parent, struct task_str
 	return 0;
 }
 
-TWICE(sched_process_fork, note_fork(parent, child), struct task_struct *parent,
-      struct task_struct *child)
+EACH_OF_THREE(sched_process_fork, note_fork(parent, child), struct task_struct *parent,
+	      struct task_struct *child)
 
 /* A process that uses the network already takes on another name. */
 static __always_inline int note_exec(struct task_struct *task)
@@ -413,8 +413,8 @@ static __always_inline int note_exec(struct task_struct *task)
 	return 0;
 }
 
-TWICE(sched_process_exec, note_exec(task), struct task_struct *task, int old_pid,
-      struct linux_binprm *bprm)
+EACH_OF_THREE(sched_process_exec, note_exec(task), struct task_struct *task, int old_pid,
+	      struct linux_binprm *bprm)
 
 /* Told for each thread; the process ends with the last one. */
 static __always_inline int note_exit(struct task_struct *task)
@@ -428,7 +428,7 @@ static __always_inline int note_exit(struct task_struct *task)
 		return 0;
 	bpf_map_delete_elem(&trees, &key.tgid);
 	process = bpf_map_lookup_elem(&processes, &key);
-	if (!process)
+	if (!process || process->exit_ns)
 		return 0;
 	read_identity(process, task, leader);
 	process->exit_ns = bpf_ktime_get_boot_ns();
@@ -437,7 +437,7 @@ static __always_inline int note_exit(struct task_struct *task)
 	return 0;
 }
 
-TWICE(sched_process_exit, note_exit(task), struct task_struct *task)
+EACH_OF_THREE(sched_process_exit, note_exit(task), struct task_struct *task)
 
 /* 5.11. Claims the sockets that are open, once, when every other hook is in place. */
 SEC("iter/task_file")

@@ -261,6 +261,12 @@ pub(crate) const HOOKS: &[Hook] = &[
     again("sock_send_length_again", "sock_send_length"),
     again("sock_recv_length_again", "sock_recv_length"),
     again("tcp_rcv_space_adjust_again", "tcp_rcv_space_adjust"),
+    again("sched_process_fork_once_more", "sched_process_fork"),
+    again("sched_process_exec_once_more", "sched_process_exec"),
+    again("sched_process_exit_once_more", "sched_process_exit"),
+    again("sock_send_length_once_more", "sock_send_length"),
+    again("sock_recv_length_once_more", "sock_recv_length"),
+    again("tcp_rcv_space_adjust_once_more", "tcp_rcv_space_adjust"),
     of_purpose(
         Purpose::Names,
         hook(

@@ -44,18 +44,18 @@ pub(crate) struct Attached {
 pub(crate) fn attach(sizes: Sizes, options: &Options) -> Result<Attached, EbpfError> {
     raise_memlock_limit();
     let (mut cgroup_root, hidden_root) = open_cgroup_root()?;
-    let twice = options.run_twice || skipped::by_this_kernel();
+    let again = options.run_again || skipped::by_this_kernel();
     let wanted = |hook: &&Hook| match hook.purpose {
         Purpose::Count => true,
         Purpose::Connections => options.connections,
         Purpose::Names => options.names,
         Purpose::CountAlone => !options.names,
-        Purpose::Again => twice,
+        Purpose::Again => again,
     };
     let hooks: Vec<_> = HOOKS.iter().filter(wanted).collect();
     let mut variant = Variant::full();
     loop {
-        let (mut ebpf, btf) = load_object_and_types(sizes, options, variant, twice)?;
+        let (mut ebpf, btf) = load_object_and_types(sizes, options, variant, again)?;
         let offered = program::load_all(&mut ebpf, &btf, &hooks);
         let mut attached = Attached {
             ebpf,
@@ -135,8 +135,8 @@ impl Attached {
     }
 }
 
-/// The programs that the kernel skips where they were interrupted, each with the one that is run
-/// again.
+/// The programs that the kernel skips where they were interrupted, each with those that are run after
+/// it.
 pub(crate) fn skippable(ebpf: &Ebpf) -> Skipped {
     let program = |name| match ebpf.program(name)? {
         Program::BtfTracePoint(program) => program.fd().ok(),
@@ -144,15 +144,16 @@ pub(crate) fn skippable(ebpf: &Ebpf) -> Skipped {
         _ => None,
     };
     let again = |hook: &Hook| {
-        let same = |other: &&Hook| other.place == Place::Again(hook.program);
-        program(HOOKS.iter().find(same)?.program)
+        let same = Place::Again(hook.program);
+        let others = HOOKS.iter().filter(move |other| other.place == same);
+        others.filter_map(|other| program(other.program))
     };
     let first = HOOKS
         .iter()
         .flat_map(|hook| [hook].into_iter().chain(hook.stand_ins()));
     let first = first.filter(|hook| !matches!(hook.place, Place::Again(_)));
-    let pairs = first.filter_map(|hook| Some((program(hook.program)?, again(hook))));
-    Skipped::of(pairs.map(|(one, other)| (one.as_fd(), other.map(ProgramFd::as_fd))))
+    let alike = |hook: &'static Hook| program(hook.program).into_iter().chain(again(hook));
+    Skipped::of(first.map(|hook| alike(hook).map(ProgramFd::as_fd)))
 }
 
 /// Runs the iterator over open files: claims the sockets that are open. `Ok(false)` where the
@@ -183,11 +184,11 @@ fn load_object_and_types(
     sizes: Sizes,
     options: &Options,
     variant: Variant,
-    twice: bool,
+    again: bool,
 ) -> Result<(Ebpf, Btf), EbpfError> {
     let (ebpf, types) = thread::scope(|scope| {
         let types = scope.spawn(Btf::from_sys_fs);
-        let ebpf = load_object(sizes, options, variant, twice);
+        let ebpf = load_object(sizes, options, variant, again);
         (ebpf, types.join())
     });
     let types = types.unwrap_or_else(|panic| panic::resume_unwind(panic));
@@ -203,7 +204,7 @@ fn load_object(
     sizes: Sizes,
     options: &Options,
     variant: Variant,
-    twice: bool,
+    again: bool,
 ) -> Result<Ebpf, EbpfError> {
     let connections = sizes.connections;
     EbpfLoader::new()
@@ -213,7 +214,7 @@ fn load_object(
         .override_global("max_slots", &sizes.slots, true)
         .override_global("max_connections", &connections, true)
         .override_global("track_connections", &u8::from(options.connections), true)
-        .override_global("run_twice", &u8::from(twice), true)
+        .override_global("run_again", &u8::from(again), true)
         .override_global("learn_names", &u8::from(options.names), true)
         .override_global("has_netns_cookie", &u8::from(variant.netns_cookie), true)
         .override_global("has_multipath", &u8::from(variant.multipath), true)

@@ -4,7 +4,7 @@
 //!
 //! The kernel counts it for each program and tells it where it describes the program's descriptor
 //! (`recursion_misses`, `bpf_prog_show_fdinfo`, kernel/bpf/syscall.c; Linux 5.12). There most programs
-//! are run twice (`bpf/again.h`): then it is lost only where both were skipped.
+//! are run three times (`bpf/again.h`): then it is lost only where all were skipped.
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -18,8 +18,8 @@ struct Description(File);
 /// The programs that can be skipped, and how often they were.
 #[derive(Debug, Default)]
 pub(crate) struct Skipped {
-    /// Each with the one that does the same, if there is one.
-    programs: Vec<(Description, Option<Description>)>,
+    /// Each with those that do the same.
+    programs: Vec<Vec<Description>>,
     count: u64,
     until: Option<Instant>,
 }
@@ -44,14 +44,12 @@ pub(crate) fn by_this_kernel() -> bool {
 }
 
 impl Skipped {
-    /// Of these programs. One whose description cannot be opened is not looked at.
+    /// Of these programs, each with those that do the same. One whose description cannot be opened is
+    /// not looked at.
     pub(crate) fn of<'a>(
-        programs: impl Iterator<Item = (BorrowedFd<'a>, Option<BorrowedFd<'a>>)>,
+        programs: impl Iterator<Item = impl Iterator<Item = BorrowedFd<'a>>>,
     ) -> Self {
-        let described = programs.filter_map(|(first, again)| {
-            let again = again.and_then(Description::of);
-            Some((Description::of(first)?, again))
-        });
+        let described = programs.map(|alike| alike.filter_map(Description::of).collect());
         Self {
             programs: described.collect(),
             ..Self::default()
@@ -65,13 +63,8 @@ impl Skipped {
 
     /// Looks. Whether processes may have ended of which nobody has told.
     pub(crate) fn look(&mut self) -> bool {
-        let each = self.programs.iter().map(|(first, again)| {
-            let misses = first.misses();
-            again
-                .as_ref()
-                .map_or(misses, |again| misses.min(again.misses()))
-        });
-        let count = each.sum();
+        let of_all = |alike: &Vec<Description>| alike.iter().map(Description::misses).min();
+        let count = self.programs.iter().filter_map(of_all).sum();
         let now = Instant::now();
         if count != std::mem::replace(&mut self.count, count) {
             self.until = Some(now + AFTERMATH);

@@ -43,9 +43,9 @@ pub struct Options {
     /// Names of hooks to leave out, as on a kernel that refuses them: for tests.
     #[doc(hidden)]
     pub refuse: &'static [&'static str],
-    /// Run programs of tracepoints twice, as on a kernel that skips them: for tests.
+    /// Run programs of tracepoints again, as on a kernel that skips them: for tests.
     #[doc(hidden)]
-    pub run_twice: bool,
+    pub run_again: bool,
 }
 
 /// In-kernel counters of every socket of the host, running while this value lives.
@@ -473,19 +473,38 @@ mod tests {
 
     #[test]
     #[ignore = "needs root: cargo xtask test runs it"]
-    fn the_second_of_two_programs_tells_what_the_first_does_not() {
-        let with = |run_twice, refuse| Options {
-            refuse,
-            run_twice,
-            ..Options::default()
-        };
-        let first: &[_] = &[
+    fn each_of_three_programs_tells_what_those_before_it_do_not() {
+        const FIRST: [&str; 3] = [
             "sock_send_length",
             "sock_recv_length",
             "tcp_rcv_space_adjust",
         ];
-        assert_eq!(payload_moved(with(false, first)), (0, 0));
-        assert_eq!(payload_moved(with(true, first)), (MOVED, MOVED));
-        assert_eq!(payload_moved(with(true, &[])), (MOVED, MOVED));
+        const SECOND: [&str; 3] = [
+            "sock_send_length_again",
+            "sock_recv_length_again",
+            "tcp_rcv_space_adjust_again",
+        ];
+        const THIRD: [&str; 3] = [
+            "sock_send_length_once_more",
+            "sock_recv_length_once_more",
+            "tcp_rcv_space_adjust_once_more",
+        ];
+        const ALL: (i64, i64) = (MOVED, MOVED);
+        let moved = |run_again, refuse: &'static [[&'static str; 3]]| {
+            payload_moved(Options {
+                refuse: refuse.as_flattened(),
+                run_again,
+                ..Options::default()
+            })
+        };
+        assert_eq!(moved(false, &[FIRST]), (0, 0));
+        assert_eq!(moved(true, &[FIRST, SECOND, THIRD]), (0, 0));
+        assert_eq!(moved(true, &[]), ALL);
+        assert_eq!(moved(true, &[FIRST]), ALL);
+        assert_eq!(moved(true, &[SECOND]), ALL);
+        assert_eq!(moved(true, &[THIRD]), ALL);
+        assert_eq!(moved(true, &[FIRST, SECOND]), ALL);
+        assert_eq!(moved(true, &[FIRST, THIRD]), ALL);
+        assert_eq!(moved(true, &[SECOND, THIRD]), ALL);
     }
 }

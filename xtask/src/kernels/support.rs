@@ -12,7 +12,7 @@ Written by `cargo xtask kernels --report docs/kernels.md`, which boots kernels a
 in small guests (QEMU without acceleration) and runs the command and some of the lab's rows in each:
 with the same generators, and against the same counters of the kernel's, as everywhere else
 ([accuracy.md](accuracy.md) has all rows on one kernel). Each hook is loaded on its own, and what a
-kernel refuses is said; only what is run twice on 7.x goes by the version number. *exact*: each
+kernel refuses is said; only what is run again on 7.x goes by the version number. *exact*: each
 comparison of the row holds (accuracy.md says to what); *holds*: a row of the packet source, whose
 totals are exact and whose owners are found as often as the row asks.
 
@@ -23,10 +23,12 @@ What differs:
 
 - **7.x**: tasks may be preempted in a tracepoint, and the kernel then skips the tracepoint's program for
   others on that processor until they are back (`recursion_misses` in `/proc/PID/fdinfo`): in the guest,
-  which is slow, 7 of some 4,000 calls and ends of processes. So these programs are there twice, and
-  the second does what the first was not run for. Should both be skipped at once, the call's payload is
-  missing, and a process whose end was skipped is found to be gone, with the name that it was born
-  with; the command says how often that can have been (`skipped`). Wire bytes are not concerned.
+  which is slow, 7 of some 4,000 calls and ends of processes. So these programs are there three
+  times, and each does what those before it were not run for. (Two were not enough: with a thousand
+  processes that wait for two slow processors both were skipped for one of them in two of three runs.)
+  Should all be skipped at once, the call's payload is missing, and a process whose end was skipped is
+  found to be gone, with the name that it was born with; the command says how often that can have been
+  (`skipped`). Wire bytes are not concerned.
 - **6.3 and later**: two tracepoints tell of every call that sends or receives.
 - **5.11 to 6.2**: programs behind the kernel's own functions (`fexit`) tell the same. A datagram that
   was received by a call which waited already when the monitor started is missing from the payload.
