@@ -20,13 +20,31 @@ static __always_inline struct socket_state *state_of(const struct sock *sk)
 	return bpf_sk_storage_get(&sockets, (void *)sk, 0, 0);
 }
 
+/*
+ * Where the payload of a call is counted: beside the last packet, or under no interface while there was
+ * none.
+ */
+static __always_inline struct counters *counters_for_payload(struct socket_state *socket,
+							     struct caller caller)
+{
+	struct counters *last = counters_at(socket->slot);
+	__u32 ifindex = socket->ifindex, version = socket->slot ? socket->ip_version : 4;
+
+	if (last) {
+		if (!(socket->flags & SOCKET_SHARED) || caller.is_kernel)
+			return last;
+		ifindex = last->ifindex;
+		version = last->ip_version;
+	}
+	return counters_of_mover(socket, caller, ifindex, version);
+}
+
 /* Payload that a call has moved; gives where it was counted. */
 static __always_inline struct counters *count_payload(struct socket_state *socket,
 						      struct caller caller, __u64 sent,
 						      __u64 received)
 {
-	struct counters *counters = counters_of_mover(socket, caller, socket->ifindex,
-						      socket->slot ? socket->ip_version : 4);
+	struct counters *counters = counters_for_payload(socket, caller);
 
 	if (!counters)
 		return 0;
@@ -34,26 +52,12 @@ static __always_inline struct counters *count_payload(struct socket_state *socke
 		add(counters->tx_payload, sent);
 	if (received)
 		add(counters->rx_payload, received);
-	if (!socket->ifindex) {
+	if (!counters->ifindex) {
 		add(socket->early_tx_payload, sent);
 		add(socket->early_rx_payload, received);
 	}
 	count_connection_payload(socket, sent, received);
 	return counters;
-}
-
-/* The same, of the owner, who has moved it under the socket's lock. */
-static __always_inline void count_owners_payload(struct socket_state *socket, __u64 received)
-{
-	struct counters *counters =
-		counters_for(socket, socket->ifindex, socket->slot ? socket->ip_version : 4);
-
-	if (!counters)
-		return;
-	add(counters->rx_payload, received);
-	if (!socket->ifindex)
-		add(socket->early_rx_payload, received);
-	count_connection_payload(socket, 0, received);
 }
 
 /* An empty datagram is moved all the same; an empty read of a stream is its end. */
@@ -85,7 +89,7 @@ static __always_inline int without_header(struct socket_state *socket, struct so
 static __always_inline void sent_by_another(struct socket_state *socket, struct caller caller,
 					    struct counters *sender, __s64 sent)
 {
-	struct counters *owner = counters_for(socket, socket->ifindex, socket->ip_version);
+	struct counters *owner = owners_beside(socket, sender);
 	__u64 bytes, packets;
 
 	take_sent(socket, sent, &bytes, &packets);
@@ -239,7 +243,8 @@ static __always_inline int note_read_of_stream(struct sock *sk)
 		end_of_steady(socket, caller, sk, read - socket->tcp_read);
 		claim(socket, caller, CLAIM_RECV, NOTHING);
 	}
-	count_owners_payload(socket, read - socket->tcp_read);
+	/* Under the socket's lock: the owner's. */
+	count_payload(socket, (struct caller){ .is_kernel = true }, 0, read - socket->tcp_read);
 	waiting = tcp->rcv_nxt - tcp->copied_seq;
 	if (!is_steady(socket)) {
 		if (waiting)

@@ -168,8 +168,6 @@ static __always_inline int leave(struct __sk_buff *skb, bool names)
 	/* For retransmissions, which only tell the subflow. */
 	if (own->flags & SOCKET_SUBFLOW) {
 		own->slot = socket->slot;
-		own->ifindex = socket->ifindex;
-		own->ip_version = socket->ip_version;
 		own->connection = socket->connection;
 	}
 	if (names && is_message(skb, socket, &packet, true))
@@ -313,11 +311,11 @@ static __always_inline void count_retransmission(struct socket_state *socket)
 	struct connection *row;
 	__u64 bytes, packets;
 
-	if (!socket || !socket->slot)
+	if (!socket)
 		return;
 	split_amount(socket->last, &bytes, &packets);
 	/* It has just gone through egress, under the socket's lock. */
-	counters = counters_for(socket, socket->ifindex, socket->ip_version);
+	counters = counters_at(socket->slot);
 	if (counters) {
 		add(counters->retransmitted_bytes, bytes);
 		add(counters->retransmitted_packets, packets);

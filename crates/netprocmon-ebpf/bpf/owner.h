@@ -129,6 +129,23 @@ static __always_inline struct counters *counters_of_mover(struct socket_state *s
 	return counters ? counters : counters_for(socket, ifindex, version);
 }
 
+/*
+ * The owner's counters for what somebody else has in his: of the same interface, which need not be that
+ * of the socket's next packet, and stays as it is.
+ */
+static __always_inline struct counters *owners_beside(struct socket_state *socket,
+						      struct counters *others)
+{
+	struct counters *counters = counters_at(socket->slot);
+	struct owner owner = owner_of(socket);
+
+	if (counters && counters->ifindex == others->ifindex &&
+	    counters->ip_version == others->ip_version)
+		return counters;
+	return slot_counters_of((__u32)slot_of_owner(socket, owner.start, owner.tgid,
+						     others->ifindex, others->ip_version));
+}
+
 #define READS_TO_BE_STEADY 64
 
 /*
@@ -241,9 +258,8 @@ static __always_inline void read_datagram(struct socket_state *socket, struct so
 	length += socket->ip_version == 4 ? 20 : 40;
 	if (socket->protocol == IPPROTO_UDP)
 		length += 8;
-	if (socket->flags & SOCKET_SHARED && socket->ifindex) {
-		struct counters *owner =
-			counters_for(socket, socket->ifindex, socket->ip_version);
+	if (socket->flags & SOCKET_SHARED && reader->ifindex) {
+		struct counters *owner = owners_beside(socket, reader);
 
 		if (owner && owner != reader) {
 			carry(owner, reader, rx_bytes, length);

@@ -125,8 +125,17 @@ pub(super) const ROWS: &[Scenario] = &[
     Scenario::new("udp, three workers read one socket, IPv6", |stage| {
         prefork(stage, V6)
     }),
+    Scenario::new(
+        "udp, three workers read one socket, on two interfaces",
+        interfaces,
+    )
+    .over_loopback(),
     Scenario::new("udp, three workers race for batches on one socket", race),
 ];
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}
 
 fn client(stage: &mut Stage, version: IpVersion, server: &str, client: &str) -> Result<()> {
     play(stage, version, 1000, (server, 1), client, 2)
@@ -143,11 +152,6 @@ fn play(
 ) -> Result<()> {
     stage.count()?;
     let size = size.to_string();
-    let words = |more: &str| {
-        more.split_whitespace()
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
     let listen = SocketAddr::new(End::Right.address(version), 0).to_string();
     let listen = args([
         "share-server",
@@ -178,6 +182,28 @@ fn prefork(stage: &mut Stage, version: IpVersion) -> Result<()> {
         "--udp --how inherit --before 150 --count 150",
         2,
     )
+}
+
+/// The same, of clients on this host and on another, at once. Before that each worker has had its
+/// first call: when two have theirs at the same moment, one packet can be charged to the other.
+fn interfaces(stage: &mut Stage) -> Result<()> {
+    stage.count()?;
+    let what = "--udp --size 500";
+    let server = format!("share-server {what} --listen 0.0.0.0:0 --workers 3 --count 60300");
+    let mut server = stage.start(End::Right, "worker", &words(&server))?;
+    let port = server.port()?;
+    let [far, near] = [at(End::Right, V4, port), format!("127.0.0.1:{port}")];
+    let sharer = |to: &str, count| {
+        let count = format!("--before {count} --count {count}");
+        words(&format!("sharer {what} --to {to} --how inherit {count}"))
+    };
+    let first = stage.start(End::Left, "first", &sharer(&far, 150))?;
+    stage.finish(first, 2)?;
+    let far = stage.start(End::Left, "far", &sharer(&far, 15_000))?;
+    let near = stage.start(End::Right, "near", &sharer(&near, 15_000))?;
+    stage.finish(far, 2)?;
+    stage.finish(near, 2)?;
+    stage.finish(server, 4)
 }
 
 /// The same, with eight datagrams on their way at once.
