@@ -20,7 +20,7 @@ pub(super) const ROWS: &[Scenario] = &[
     }),
     Scenario::new("3,000 small connections, closed in order", |stage| {
         small(stage, &[], &[])?;
-        time_waits(stage)
+        time_waits(stage, SMALL)
     })
     .own_comparison(),
     Scenario::new("30 bursts side by side", bursts),
@@ -55,7 +55,7 @@ fn small(stage: &mut Stage, server: &[&str], client: &[&str]) -> Result<()> {
 /// A FIN that meets a time-wait, and the acknowledgement of it, have no socket any more (52 bytes
 /// each). Nothing else may be missing: at the left, where connections were closed first, so many
 /// whole packets at most as there were connections; at the right nothing.
-fn time_waits(stage: &mut Stage) -> Result<()> {
+pub(super) fn time_waits(stage: &mut Stage, connections: u64) -> Result<()> {
     const BARE: u64 = 20 + 32;
     let (moved, snapshot) = stage.compare()?;
     let Some(snapshot) = snapshot else {
@@ -63,6 +63,8 @@ fn time_waits(stage: &mut Stage) -> Result<()> {
     };
     let checks = verify::processes(&snapshot, stage.accounts());
     stage.check_all(checks);
+    let lost = Some(snapshot.lost_events);
+    stage.check(Check::number("lost events", 0, lost, Tolerance::Exact));
     let checks = verify::device(&snapshot, &moved.devices[1], verify::Moment::Open);
     stage.check_all(checks);
     let left = &moved.devices[0];
@@ -94,7 +96,7 @@ fn time_waits(stage: &mut Stage) -> Result<()> {
         stage.check(Check::same(
             format!("{what}, one a connection at most"),
             true,
-            missing <= SMALL,
+            missing <= connections,
         ));
     }
     Ok(())
