@@ -189,7 +189,7 @@ fn prefork(stage: &mut Stage, version: IpVersion) -> Result<()> {
 fn interfaces(stage: &mut Stage) -> Result<()> {
     stage.count()?;
     let what = "--udp --size 500";
-    let server = format!("share-server {what} --listen 0.0.0.0:0 --workers 3 --count 60300");
+    let server = format!("share-server {what} --listen 0.0.0.0:0 --workers 3 --count 66000");
     let mut server = stage.start(End::Right, "worker", &words(&server))?;
     let port = server.port()?;
     let [far, near] = [at(End::Right, V4, port), format!("127.0.0.1:{port}")];
@@ -197,7 +197,7 @@ fn interfaces(stage: &mut Stage) -> Result<()> {
         let count = format!("--before {count} --count {count}");
         words(&format!("sharer {what} --to {to} --how inherit {count}"))
     };
-    let first = stage.start(End::Left, "first", &sharer(&far, 150))?;
+    let first = stage.start(End::Left, "first", &sharer(&far, 3_000))?;
     stage.finish(first, 2)?;
     let far = stage.start(End::Left, "far", &sharer(&far, 15_000))?;
     let near = stage.start(End::Right, "near", &sharer(&near, 15_000))?;
