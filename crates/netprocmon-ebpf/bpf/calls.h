@@ -122,6 +122,8 @@ static __always_inline int note_sent(struct sock *sk, int ret)
 	if (sender && !shared && socket->flags & SOCKET_SHARED && sk->sk_type != SOCK_STREAM)
 		sent_by_another(socket, caller, sender, ret);
 	socket->pending = 0;
+	if (socket->flags & SOCKET_SHARED && !caller.is_kernel)
+		note_mover(socket, caller);
 	inherit(socket, sk, caller);
 	return 0;
 }

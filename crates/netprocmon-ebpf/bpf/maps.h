@@ -60,11 +60,13 @@ struct socket_state {
 	__u64 tcp_read; /* of the stream, by whoever read */
 	__u64 early_tx_payload; /* in `slot`, before a packet has told the interface */
 	__u64 early_rx_payload;
-	__u32 reader; /* of a shared socket: who read last, and how often in a row */
-	__u32 reads_in_a_row; /* of one that is not shared: of its owner */
+	__u32 mover; /* of a shared datagram socket: who alone moves bytes on it, or SEVERAL_MOVERS */
+	__u32 reads_in_a_row; /* of the mover; where the socket is not shared, of its owner */
 	__u64 unused2;
 };
 _Static_assert(sizeof(struct socket_state) == 184, "three lines less the 8 bytes before it");
+
+#define SEVERAL_MOVERS (~0U) /* no process has this number: proc_pid(5), pid_max */
 
 enum {
 	SOCKET_KNOWN = 1,	/* initialised */

@@ -11,8 +11,9 @@
  * A stream has one owner at a time, under its lock. Several processes may send and receive
  * datagrams on one socket at once (workers that were forked behind it): then it stays with its
  * first owner while that lives, or something waits that came for it, and each call is charged to
- * its caller: what it sent directly, and what it read is carried over from the owner. When one of
- * them has been the only reader for a while, and nothing waits, the socket becomes its own.
+ * its caller: what it sent directly, and what it read is carried over from the owner. When there was
+ * one caller only, for a while, and nothing waits, the socket becomes its own: so does that of a server
+ * whose socket another has opened for it.
  */
 #ifndef NETPROCMON_OWNER_H
 #define NETPROCMON_OWNER_H
@@ -184,8 +185,6 @@ static __always_inline void claim(struct socket_state *socket, struct caller cal
 		if (kind != CLAIM_HOLD && socket->protocol != IPPROTO_TCP &&
 		    socket->owner_tgid &&
 		    (socket->steady || lives(socket->owner_start, socket->owner_tgid))) {
-			if (!(socket->flags & SOCKET_SHARED))
-				socket->reader = 0;
 			socket->flags = (socket->flags | SOCKET_SHARED) & ~SOCKET_PROVISIONAL;
 			return;
 		}
@@ -221,12 +220,26 @@ static __always_inline bool nothing_waits(struct sock *sk)
 	return !sk->sk_backlog.rmem_alloc.counter;
 }
 
-/* Ends the sharing of a datagram socket on which nothing waits: from now on it is the caller's. */
-static __always_inline void own_alone(struct socket_state *socket, struct caller caller)
+/*
+ * Who moves bytes on a shared datagram socket. Two that have done so may again, at any moment, and while
+ * one makes the socket its own another may be in the middle of a call, whose packet would be the wrong
+ * one's: from then on the socket is shared for good.
+ */
+static __always_inline void note_mover(struct socket_state *socket, struct caller caller)
+{
+	if (socket->mover == (__u32)caller.tgid || socket->mover == SEVERAL_MOVERS)
+		return;
+	socket->mover = socket->mover ? SEVERAL_MOVERS : (__u32)caller.tgid;
+	socket->reads_in_a_row = 0;
+}
+
+/* Makes a datagram socket on which nothing waits the caller's; if that is the only mover, its alone. */
+static __always_inline void make_own(struct socket_state *socket, struct caller caller)
 {
 	socket->steady = 0;
 	socket->read = socket->came;
-	socket->flags &= ~SOCKET_SHARED;
+	if (socket->mover != SEVERAL_MOVERS)
+		socket->flags &= ~SOCKET_SHARED;
 	hand_over(socket, caller.start, caller.tgid, NOTHING);
 }
 
@@ -239,10 +252,12 @@ static __always_inline void inherit(struct socket_state *socket, struct sock *sk
 {
 	if (socket->flags & SOCKET_SHARED && socket->steady && !caller.is_kernel &&
 	    nothing_waits(sk) && !lives(socket->owner_start, socket->owner_tgid))
-		own_alone(socket, caller);
+		make_own(socket, caller);
 }
 
-#define READS_TO_OWN 64
+/* Of workers that wait for datagrams on one socket each has had its first long before. */
+#define READS_TO_OWN 1024
+#define READS_TO_LOOK 64
 
 /*
  * A reader has taken one datagram of `length` bytes; others may wait for other readers. What was
@@ -270,15 +285,14 @@ static __always_inline void read_datagram(struct socket_state *socket, struct so
 	    is_steady(socket))
 		return;
 	read = __sync_fetch_and_add(&socket->read, amount_of(length, 1));
-	if (!((read >> BYTES_BITS) % READS_TO_OWN) && nothing_waits(sk))
+	if (!((read >> BYTES_BITS) % READS_TO_LOOK) && nothing_waits(sk))
 		socket->read = socket->came;
 	if (!(socket->flags & SOCKET_SHARED) || caller.is_kernel)
 		return;
-	if (socket->reader != (__u32)caller.tgid) {
-		socket->reader = caller.tgid;
-		socket->reads_in_a_row = 0;
-	} else if (++socket->reads_in_a_row > READS_TO_OWN && nothing_waits(sk)) {
-		own_alone(socket, caller);
+	note_mover(socket, caller);
+	if (socket->mover == (__u32)caller.tgid && ++socket->reads_in_a_row > READS_TO_OWN &&
+	    nothing_waits(sk)) {
+		make_own(socket, caller);
 		return;
 	}
 	inherit(socket, sk, caller);

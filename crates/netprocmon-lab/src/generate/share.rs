@@ -36,7 +36,7 @@ pub struct Sharer {
     /// Messages that the first process exchanges before that.
     #[arg(long, default_value_t = 0)]
     before: u64,
-    /// Messages that it exchanges afterwards, in turns with the second.
+    /// Messages that it exchanges afterwards, in turns with the last ones of the second.
     #[arg(long, default_value_t = 0)]
     turns: u64,
     /// Messages that the second process exchanges.
@@ -262,7 +262,7 @@ impl Sharer {
         }
         for n in 0..self.count {
             second.exchange(socket)?;
-            if n < self.turns {
+            if n >= self.count.saturating_sub(self.turns) {
                 turn.write_all(&[0])?;
                 turn.read_exact(&mut [0]).context("wait for my turn")?;
             }

@@ -73,6 +73,10 @@ pub(super) const ROWS: &[Scenario] = &[
         )
     }),
     Scenario::new(
+        "udp, the opener moves nothing for a long time, then in turns",
+        opener_comes_late,
+    ),
+    Scenario::new(
         "udp, the opener reads for a long time and ends, two read what waits",
         |stage| {
             let ways = "--udp --how bequeath --before 100 --unread 50 --count 150";
@@ -171,6 +175,20 @@ fn play(
     stage.finish(server, servers)
 }
 
+/// For so long that the socket has become the other's own, and is shared once more.
+fn opener_comes_late(stage: &mut Stage) -> Result<()> {
+    stage.count()?;
+    let what = "--udp --size 1000";
+    let listen = at(End::Right, V4, 4000);
+    let server = format!("share-server {what} --listen {listen} --count 3150");
+    let mut server = stage.start(End::Right, "echo", &words(&server))?;
+    let to = at(End::Right, V4, server.port()?);
+    let client = format!("sharer {what} --to {to} --how inherit --count 3000 --turns 150");
+    let client = stage.start(End::Left, "sharer", &words(&client))?;
+    stage.finish(client, 2)?;
+    stage.finish(server, 1)
+}
+
 /// Three workers, one datagram at a time.
 fn prefork(stage: &mut Stage, version: IpVersion) -> Result<()> {
     let server = ("--udp --workers 3", 4);
@@ -184,12 +202,11 @@ fn prefork(stage: &mut Stage, version: IpVersion) -> Result<()> {
     )
 }
 
-/// The same, of clients on this host and on another, at once. Before that each worker has had its
-/// first call: when two have theirs at the same moment, one packet can be charged to the other.
+/// The same, of clients on this host and on another, at once.
 fn interfaces(stage: &mut Stage) -> Result<()> {
     stage.count()?;
     let what = "--udp --size 500";
-    let server = format!("share-server {what} --listen 0.0.0.0:0 --workers 3 --count 66000");
+    let server = format!("share-server {what} --listen 0.0.0.0:0 --workers 3 --count 60000");
     let mut server = stage.start(End::Right, "worker", &words(&server))?;
     let port = server.port()?;
     let [far, near] = [at(End::Right, V4, port), format!("127.0.0.1:{port}")];
@@ -197,8 +214,6 @@ fn interfaces(stage: &mut Stage) -> Result<()> {
         let count = format!("--before {count} --count {count}");
         words(&format!("sharer {what} --to {to} --how inherit {count}"))
     };
-    let first = stage.start(End::Left, "first", &sharer(&far, 3_000))?;
-    stage.finish(first, 2)?;
     let far = stage.start(End::Left, "far", &sharer(&far, 15_000))?;
     let near = stage.start(End::Right, "near", &sharer(&near, 15_000))?;
     stage.finish(far, 2)?;
