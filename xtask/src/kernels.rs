@@ -75,11 +75,11 @@ impl Kernels {
     pub(crate) fn run(&self) -> Result<()> {
         let tried = self.try_all()?;
         let failed: Vec<_> = tried.iter().filter(|one| one.failed()).collect();
+        print!("{}", support::table(&tried));
         if let Some(path) = &self.report {
             let text = support::markdown(&tried);
             fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
         }
-        print!("{}", support::table(&tried));
         if !failed.is_empty() {
             let lines: Vec<_> = failed.iter().map(|one| one.line).collect();
             bail!("not as it has to be on {}", lines.join(", "));

@@ -32,6 +32,7 @@ mod top;
 mod watch;
 mod worker;
 
+use crate::report::destination;
 pub use report::{Row, Section, Target};
 pub use worker::Worker;
 
@@ -48,7 +49,7 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     pub peers: Option<PathBuf>,
     /// Write the report here too
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = destination)]
     pub report: Option<PathBuf>,
 }
 

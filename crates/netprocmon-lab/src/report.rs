@@ -4,11 +4,29 @@
 //! comparison down.
 
 use std::fmt::{self, Write};
+use std::path::{Path, PathBuf};
 
 use crate::peer::company::Seen;
 
 pub mod accuracy;
 pub mod details;
+
+/// A file to write when all has been measured: that it cannot be is said before, not after half an hour.
+///
+/// # Errors
+///
+/// When its directory is not there, or it is one itself.
+pub fn destination(path: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(path);
+    let directory = path.parent().unwrap_or(&path);
+    if path.is_dir() {
+        return Err("is a directory".to_owned());
+    }
+    if !Path::new(".").join(directory).is_dir() {
+        return Err(format!("there is no directory {}", directory.display()));
+    }
+    Ok(path)
+}
 
 /// How far apart truth and ours may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +129,18 @@ impl Check {
         Self {
             truth: format!("≥ {least}"),
             passed: ours.is_some_and(|ours| ours >= least),
+            apart: None,
+            ..check
+        }
+    }
+
+    /// A number that is to be at most another.
+    #[must_use]
+    pub fn at_most(what: impl Into<String>, most: u64, ours: Option<u64>) -> Self {
+        let check = Self::number(what, most, ours, Tolerance::Exact);
+        Self {
+            truth: format!("≤ {most}"),
+            passed: ours.is_some_and(|ours| ours <= most),
             apart: None,
             ..check
         }
@@ -247,6 +277,13 @@ pub fn text(name: &str, outcome: &Outcome) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_nothing_can_be_written_is_said_before() {
+        assert!(destination("/no/such/directory/report.md").is_err());
+        assert!(destination(env!("CARGO_MANIFEST_DIR")).is_err());
+        assert!(destination("report.md").is_ok());
+    }
 
     #[test]
     fn the_contracts_tolerance_is_a_thousandth_or_two_kilobytes() {

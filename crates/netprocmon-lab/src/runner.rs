@@ -14,7 +14,7 @@ use crate::net::sweep;
 use crate::peer::Tool;
 use crate::peer::company::Seen;
 use crate::report::accuracy::{self, Run};
-use crate::report::{Outcome, Row, Tally, details, text};
+use crate::report::{Outcome, Row, Tally, destination, details, text};
 use crate::scenario::{Comparison, Scenario, Skip};
 use crate::stage::Stage;
 use crate::table;
@@ -32,10 +32,10 @@ pub struct Options {
     #[arg(long, value_name = "PATTERN")]
     pub only: Vec<String>,
     /// Write a line a row, as a Markdown table.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = destination)]
     pub report: Option<PathBuf>,
     /// Write every comparison, as JSON, one a line.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = destination)]
     pub details: Option<PathBuf>,
     /// Let other tools watch the same rows: those in this directory or on the path.
     #[arg(long, value_name = "DIR")]
