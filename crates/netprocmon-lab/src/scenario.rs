@@ -55,9 +55,9 @@ pub enum Seat {
 pub enum Unowned {
     /// Nothing, while the sockets are open; closing leaves at most the contract's 0.1 % or 2 kB.
     Nothing,
-    /// Nothing while sockets are open, but each of many short connections ends in a time-wait that
-    /// no process owns.
-    TimeWaits,
+    /// Of so many short connections at most the last packets: a FIN that meets a time-wait, and the
+    /// acknowledgement of it, have no socket any more.
+    TimeWaits(u64),
     /// All that the right end sends: its kernel answers by itself. The requests meet no socket
     /// there, so they can only show as a share that is not explained.
     KernelAnswers,

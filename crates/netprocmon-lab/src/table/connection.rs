@@ -20,7 +20,7 @@ pub(super) const ROWS: &[Scenario] = &[
         tcp(stage, V4)
     })
     .offload(Offload::On),
-    Scenario::new("each connection, 200 that end at once", ended).unowned(Unowned::TimeWaits),
+    Scenario::new("each connection, 200 that end at once", ended).unowned(Unowned::TimeWaits(200)),
     Scenario::new("each connection, udp connected", |stage| udp(stage, true)),
     Scenario::new("each remote of an unconnected udp socket", |stage| {
         udp(stage, false)

@@ -10,20 +10,15 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use netprocmon::IpVersion::V4;
 
-use super::scale::time_waits;
 use super::{args, at};
 use crate::net::End;
 use crate::report::{Check, Tolerance};
-use crate::scenario::{Scenario, Skip};
+use crate::scenario::{Scenario, Skip, Unowned};
 use crate::stage::Stage;
 use crate::{tool, wait};
 
 pub(super) const ROWS: &[Scenario] = &[
-    Scenario::new("1,000 short-lived processes, tcp", |stage| {
-        tcp(stage)?;
-        time_waits(stage, 1000)
-    })
-    .own_comparison(),
+    Scenario::new("1,000 short-lived processes, tcp", tcp).unowned(Unowned::TimeWaits(1000)),
     Scenario::new("1,000 short-lived processes, udp", |stage| {
         let listen = End::Right.address(V4).to_string();
         let server = ["udp-server", "--listen", &listen, "--count", "1000"];

@@ -30,7 +30,7 @@ pub(super) const ROWS: &[Scenario] = &[
 
 /// What asks over TCP closes its connection, or the kernel does at its end.
 const fn row(name: &'static str, act: fn(&mut Stage) -> Result<()>) -> Scenario {
-    Scenario::new(name, act).unowned(Unowned::TimeWaits)
+    Scenario::new(name, act).unowned(Unowned::TimeWaits(10))
 }
 
 fn count(stage: &mut Stage) -> Result<()> {

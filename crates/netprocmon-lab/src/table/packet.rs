@@ -58,7 +58,7 @@ pub(super) const ROWS: &[Scenario] = &[
         .own_comparison()
         .source(Packet),
     Scenario::new("packets: 1,000 short-lived processes, tcp", lifetime::tcp)
-        .unowned(Unowned::TimeWaits)
+        .unowned(Unowned::TimeWaits(1000))
         .source(Packet),
 ];
 

@@ -7,7 +7,7 @@ use netprocmon::Monitor;
 use super::{args, at};
 use crate::net::End;
 use crate::report::{Check, Tolerance};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Unowned};
 use crate::stage::Stage;
 use crate::verify;
 
@@ -19,10 +19,9 @@ pub(super) const ROWS: &[Scenario] = &[
         small(stage, &["--greet"], &["--reset"])
     }),
     Scenario::new("3,000 small connections, closed in order", |stage| {
-        small(stage, &[], &[])?;
-        time_waits(stage, SMALL)
+        small(stage, &[], &[])
     })
-    .own_comparison(),
+    .unowned(Unowned::TimeWaits(SMALL)),
     Scenario::new("30 bursts side by side", bursts),
     Scenario::new("10,000 sockets open at start", |stage| {
         crowds(stage, 2, 5_000)
@@ -50,56 +49,6 @@ fn small(stage: &mut Stage, server: &[&str], client: &[&str]) -> Result<()> {
     let client = stage.start(End::Left, "small-client", &client)?;
     stage.finish(client, 1)?;
     stage.finish(server, 1)
-}
-
-/// A FIN that meets a time-wait, and the acknowledgement of it, have no socket any more (52 bytes
-/// each). Nothing else may be missing: at the left, where connections were closed first, so many
-/// whole packets at most as there were connections; at the right nothing.
-pub(super) fn time_waits(stage: &mut Stage, connections: u64) -> Result<()> {
-    const BARE: u64 = 20 + 32;
-    let (moved, snapshot) = stage.compare()?;
-    let Some(snapshot) = snapshot else {
-        return Ok(());
-    };
-    let checks = verify::processes(&snapshot, stage.accounts());
-    stage.check_all(checks);
-    let lost = Some(snapshot.lost_events);
-    stage.check(Check::number("lost events", 0, lost, Tolerance::Exact));
-    let checks = verify::device(&snapshot, &moved.devices[1], verify::Moment::Open);
-    stage.check_all(checks);
-    let left = &moved.devices[0];
-    let ours = snapshot.interfaces.iter().find(|one| one.id == left.id);
-    let Some(ours) = ours.map(|one| one.counted) else {
-        stage.check(Check::same("left0 is listed", true, false));
-        return Ok(());
-    };
-    for (what, bytes, packets, our_bytes, our_packets) in [
-        (
-            "sent",
-            left.moved.bytes_sent,
-            left.moved.packets_sent,
-            ours.bytes_sent,
-            ours.packets_sent,
-        ),
-        (
-            "recv",
-            left.moved.bytes_recv,
-            left.moved.packets_recv,
-            ours.bytes_recv,
-            ours.packets_recv,
-        ),
-    ] {
-        let missing = packets.wrapping_sub(our_packets.unwrap_or_default());
-        let what = format!("left0 {what}: all but {missing} bare packets of time-waits");
-        let truth = bytes.wrapping_sub(missing.wrapping_mul(BARE));
-        stage.check(Check::number(&*what, truth, our_bytes, Tolerance::Exact));
-        stage.check(Check::same(
-            format!("{what}, one a connection at most"),
-            true,
-            missing <= connections,
-        ));
-    }
-    Ok(())
 }
 
 fn bursts(stage: &mut Stage) -> Result<()> {

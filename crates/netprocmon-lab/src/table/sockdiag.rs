@@ -49,7 +49,7 @@ pub(super) const ROWS: &[Scenario] = &[
     .over_loopback()
     .source(Sockdiag),
     Scenario::new("sockets: 1,000 short-lived processes, tcp", short_lives)
-        .unowned(Unowned::TimeWaits)
+        .unowned(Unowned::TimeWaits(1000))
         .own_comparison()
         .source(Sockdiag),
 ];

@@ -82,7 +82,8 @@ fn on_the_right(stage: &Stage, snapshot: &Snapshot, moved: &Readings, end: End) 
         0 => 1.0,
         _ => share(bytes, &stage.movers(end), &told).right,
     };
-    let is_short = stage.scenario().unowned == Unowned::TimeWaits || stage.accounts().len() > FEW;
+    let is_short =
+        matches!(stage.scenario().unowned, Unowned::TimeWaits(_)) || stage.accounts().len() > FEW;
     let least = if is_short { SHORT_LIVES } else { LONG_LIVES };
     let place = match end {
         End::Left => "left",
