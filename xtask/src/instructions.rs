@@ -16,7 +16,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::packages::{INSTRUCTIONS, try_install};
-use crate::shell::{cargo, command, exists, root, run, target_directory};
+use crate::shell::{cargo, command, exists, install_quickly, root, target_directory};
 
 mod verdict;
 
@@ -141,10 +141,7 @@ fn runner() -> Result<std::path::PathBuf> {
     let tools = target_directory()?.join("tools");
     let root = tools.to_str().context("a path that is not UTF-8")?;
     let version = format!("={version}");
-    // Unoptimized: it reads a few small files. The build still takes a minute, once.
-    let install = ["install", "--locked", "--debug", "--root", root];
-    let what = ["--version", &version, "gungraun-runner"];
-    run(&mut cargo(&[&install[..], &what].concat())?)?;
+    install_quickly(&["--root", root, "--version", &version, "gungraun-runner"])?;
     Ok(tools.join("bin/gungraun-runner"))
 }
 

@@ -39,6 +39,13 @@ pub(crate) fn cargo(args: &[&str]) -> Result<Command> {
     command(&cargo, args)
 }
 
+/// Installs a tool that has little to do, in a minute or two: optimized, or with what a debugger needs,
+/// it would take several times that.
+pub(crate) fn install_quickly(what: &[&str]) -> Result<()> {
+    let install = ["install", "--locked", "--debug"];
+    run(cargo(&[&install[..], what].concat())?.env("CARGO_PROFILE_DEV_DEBUG", "0"))
+}
+
 /// Where cargo builds: it may have been told to build elsewhere.
 pub(crate) fn target_directory() -> Result<PathBuf> {
     let args = ["metadata", "--format-version", "1", "--no-deps", "--locked"];
