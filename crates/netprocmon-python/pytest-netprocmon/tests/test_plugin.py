@@ -39,7 +39,7 @@ def test_limits(run):
         """
         @pytest.mark.limit_network("1 MB", direction="sent")
         def test_within():
-            exchange(900_000)
+            exchange(800_000)
 
         @pytest.mark.limit_network("1 MB", direction="sent")
         def test_above():
@@ -70,8 +70,9 @@ def test_limits(run):
     result.assert_outcomes(passed=1, failed=4)
     result.stdout.fnmatch_lines(
         [
-            "the test sent 1,00?,??? bytes, * more than the 1,000,000 that are allowed",
-            "the test sent and received 2,0??,??? bytes, * than the 2,000,000 that are allowed",
+            # A busy machine sends over loopback twice, now and then: that counts, too.
+            "the test sent 1,???,??? bytes, * more than the 1,000,000 that are allowed",
+            "the test sent and received 2,???,??? bytes, * than the 2,000,000 that are allowed",
             "the test received 4,??? bytes, 1,??? more than the 3,000 that are allowed",
             "E*AssertionError: its own failure",
         ]
@@ -146,7 +147,7 @@ def test_the_report(run, pytester):
         [
             "=* the 2 hungriest tests =*",
             "*SENT*RECV  TEST",
-            "* 1,0??,??? * 1,0??,???  test_the_report.py::test_large",
+            "* 1,???,??? * 1,???,???  test_the_report.py::test_large",
             "* 1,??? * 1,???  test_the_report.py::test_small",
         ]
     )
