@@ -55,6 +55,10 @@ impl Course {
         self.0.len() >= LEAST
     }
 
+    pub(super) fn is_flat(&self) -> bool {
+        self.verdicts().iter().all(Verdict::is_flat)
+    }
+
     /// The last third against the middle one, of as many whole lives each; the rest is to warm up.
     ///
     /// Of memory the most in a life, and of these the median: in an hour the heap was cut otherwise
