@@ -7,7 +7,7 @@
 //! installed, and nothing that is installed is changed.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -73,12 +73,18 @@ impl Kernels {
 
     /// Fails when a row failed, or when no kernel could be tested at all.
     pub(crate) fn run(&self) -> Result<()> {
+        let cannot = |path: &Path| format!("write {}", path.display());
+        if let Some(path) = &self.report {
+            // That it cannot be is said before a quarter of an hour has passed.
+            let mut file = fs::OpenOptions::new();
+            let opened = file.append(true).create(true).open(path);
+            opened.with_context(|| cannot(path))?;
+        }
         let tried = self.try_all()?;
         let failed: Vec<_> = tried.iter().filter(|one| one.failed()).collect();
         print!("{}", support::table(&tried));
         if let Some(path) = &self.report {
-            let text = support::markdown(&tried);
-            fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
+            fs::write(path, support::markdown(&tried)).with_context(|| cannot(path))?;
         }
         if !failed.is_empty() {
             let lines: Vec<_> = failed.iter().map(|one| one.line).collect();
