@@ -183,12 +183,15 @@ ONCE int take_first_data(struct __sk_buff *skb, struct socket_state *socket, boo
  * (req_stolen, tcp_v4_rcv). So each processor remembers what it has shown a listener last.
  *
  * A packet that was sent twice has the same numbers, but then the connection was made of the first one:
- * which had data as this one has, or none as this one has none.
+ * which had data as this one has; or none as this one has none, and then it was made here. That the other
+ * processor has made it is told by the socket until another packet is through (sk_clone_lock,
+ * sk_incoming_cpu_update).
  */
-static __always_inline bool is_second_sight(struct bpf_sock *sk, struct packet *packet, __u64 key,
+static __always_inline bool is_second_sight(struct bpf_sock *sk, struct packet *packet,
 					    __u64 numbers, struct sight *last)
 {
 	struct tcp_sock *tcp;
+	int made_by;
 
 	if (last->numbers != numbers || last->packet.len != packet->len ||
 	    bpf_ktime_get_ns() - last->time_ns > LATE_NS)
@@ -200,8 +203,8 @@ static __always_inline bool is_second_sight(struct bpf_sock *sk, struct packet *
 		return false;
 	if (packet->len > packet->header)
 		return !tcp->data_segs_in;
-	/* Or is being made of it. */
-	return tcp->data_segs_in || !tcp->segs_in || bpf_map_lookup_elem(&first_data, &key);
+	made_by = tcp->inet_conn.icsk_inet.sk.__sk_common.skc_incoming_cpu;
+	return made_by != (int)bpf_get_smp_processor_id();
 }
 
 /* Whether the packet is counted already, and has to stay where it is. */
@@ -224,7 +227,7 @@ static __noinline int look_back(struct __sk_buff *skb, struct socket_state *own,
 		return false;
 	}
 	own->sights++;
-	if (!is_second_sight(sk, packet, key, numbers, last)) {
+	if (!is_second_sight(sk, packet, numbers, last)) {
 		if (!own->is_settled)
 			own->is_settled = take_first_data(skb, socket, true);
 		return false;

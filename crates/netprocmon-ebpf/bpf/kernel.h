@@ -49,6 +49,7 @@ struct sock_common {
 	volatile unsigned char skc_state;
 	possible_net_t skc_net;
 	unsigned long skc_flags;
+	int skc_incoming_cpu; /* sk_incoming_cpu */
 } CO_RE;
 
 typedef struct {
@@ -97,7 +98,7 @@ struct tcp_sock {
 	__u32 copied_seq;
 	__u32 rcv_nxt;
 	__u64 bytes_received;
-	__u32 segs_in, data_segs_in;
+	__u32 data_segs_in;
 } CO_RE;
 
 struct raw_spinlock {
