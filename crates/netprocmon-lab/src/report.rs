@@ -145,6 +145,21 @@ impl Check {
             ..check
         }
     }
+
+    /// A number that is to be no less than one and no more than another.
+    #[must_use]
+    pub fn between(what: impl Into<String>, least: u64, most: u64, ours: Option<u64>) -> Self {
+        let check = Self::number(what, most, ours, Tolerance::Exact);
+        if least == most {
+            return check;
+        }
+        Self {
+            truth: format!("{least} to {most}"),
+            passed: ours.is_some_and(|ours| (least..=most).contains(&ours)),
+            apart: None,
+            ..check
+        }
+    }
 }
 
 /// What a row moved in all: what the kernel or the generators say, and what we do.

@@ -3,5 +3,6 @@
 mod device;
 pub mod filter;
 pub mod snmp;
+pub mod trace;
 
 pub use device::{Moved, read};
