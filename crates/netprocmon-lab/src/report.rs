@@ -315,6 +315,14 @@ mod tests {
     }
 
     #[test]
+    fn between_takes_both_ends_and_nothing_beyond() {
+        let passes = |least, most, ours| Check::between("x", least, most, ours).passed;
+        assert!(passes(5, 7, Some(5)) && passes(5, 7, Some(7)) && passes(7, 7, Some(7)));
+        assert!(!passes(5, 7, Some(4)) && !passes(5, 7, Some(8)) && !passes(5, 7, None));
+        assert!(!passes(7, 7, Some(6)));
+    }
+
+    #[test]
     fn a_row_that_compared_nothing_has_not_passed() {
         assert_eq!(Outcome::Ran(Vec::new()).word(), "FAIL");
         assert_eq!(Outcome::Skipped("no root".into()).word(), "SKIPPED");
