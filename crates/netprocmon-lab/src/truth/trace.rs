@@ -13,6 +13,8 @@ use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, 
 
 use crate::net::End;
 
+/// Of the name of an instance; the lab's pid follows.
+const PREFIX: &str = "netprocmon-lab-";
 const EVENTS: [&str; 2] = ["tcp_retransmit_skb", "tcp_retransmit_synack"];
 
 /// A trace of its own, of what is sent again from now on.
@@ -29,8 +31,9 @@ impl SentAgain {
             return Ok(None);
         };
         let instances = format!("/proc/self/fd/{}/instances", tracefs.as_raw_fd());
-        let own = format!("netprocmon-lab-{}", std::process::id());
-        let instance = Path::new(&instances).join(own);
+        let instances = Path::new(&instances);
+        sweep(instances);
+        let instance = instances.join(format!("{PREFIX}{}", std::process::id()));
         fs::create_dir(&instance).context("make a trace instance")?;
         let trace = Self {
             instance,
@@ -68,6 +71,17 @@ fn mount() -> rustix::io::Result<OwnedFd> {
     )
 }
 
+/// Removes the instances of labs that were killed: they go on tracing.
+fn sweep(instances: &Path) {
+    for entry in fs::read_dir(instances).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            let _ = fs::remove_dir(entry.path()); // the next one tries again
+        }
+    }
+}
+
 /// Who sent it, by the ports; `None` when it is another connection's.
 fn end_of(line: &str, port: u16) -> Option<End> {
     let has = |field: String| line.split(' ').any(|word| word == field);
@@ -87,7 +101,7 @@ fn task_of(line: &str) -> Option<&str> {
 
 impl Drop for SentAgain {
     fn drop(&mut self) {
-        // Nobody else reads it; one that stays behind is empty from now on.
+        // What stays behind is swept by the next.
         let _ = fs::remove_dir(&self.instance);
     }
 }
